@@ -13,8 +13,8 @@ import { openWire, type Wire } from '../support/wire.ts'
 const MIB = 2 ** 20
 const CONTENT = 8 * MIB
 const SENT = 3 * MIB
-/** The idle limit is 60 s. */
-const IDLE_LIMIT_MS = 90_000
+/** The idle limit is 60 s; a socket that had something to write when it was set takes it twice. */
+const IDLE_LIMIT_MS = 180_000
 const HOST = 'Host: 127.0.0.1\r\n'
 
 const random = seeded('leaving')
