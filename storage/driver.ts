@@ -68,8 +68,8 @@ export interface StorageDriver {
   /** What is durable of an object in the making, or undefined when there is none. */
   appended(key: string): Promise<Appended | undefined>
 
-  /** The durable bytes of an object in the making; chunks as with `read`. @throws ObjectNotFound */
-  readAppended(key: string): AsyncIterable<Uint8Array>
+  /** The durable bytes of an object in the making; range, chunks and errors as with `read`. */
+  readAppended(key: string, range?: ByteRange): AsyncIterable<Uint8Array>
 
   /** Makes what was appended the object at `to`, all or nothing; nothing is in the making at `key` any more.
    *  @throws OffsetConflict when the durable size is not `size`; ObjectNotFound */

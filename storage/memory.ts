@@ -1,5 +1,6 @@
 import {
   type Body,
+  type ByteRange,
   checkKey,
   checkMark,
   ObjectNotFound,
@@ -35,9 +36,7 @@ export function memoryStorage(): StorageDriver {
     async *read(key, range) {
       const object = objects.get(checkKey(key))
       if (object === undefined) throw new ObjectNotFound(key)
-      const { start, end } = range ?? { start: 0, end: object.length - 1 }
-      if (start < 0 || start > object.length) throw new RangeError(`${key} ends at ${object.length}`)
-      yield* chunks(object.subarray(start, end + 1))
+      yield* chunks(part(key, object, range))
     },
 
     async write(key, body) {
@@ -70,8 +69,8 @@ export function memoryStorage(): StorageDriver {
       return making && { size: making.bytes.length, mark: making.mark }
     },
 
-    async *readAppended(key) {
-      yield* chunks(inTheMaking(key).bytes)
+    async *readAppended(key, range) {
+      yield* chunks(part(key, inTheMaking(key).bytes, range))
     },
 
     async commit(key, size, to) {
@@ -108,6 +107,13 @@ export function memoryStorage(): StorageDriver {
         .slice(0, limit)
     }
   }
+}
+
+/** @throws RangeError when it starts beyond the end */
+function part(key: string, bytes: Buffer, range: ByteRange = { start: 0, end: bytes.length }): Buffer {
+  const { start, end } = range
+  if (start < 0 || start > bytes.length) throw new RangeError(`${key} ends at ${bytes.length}`)
+  return bytes.subarray(start, end + 1)
 }
 
 /** Overwrites each chunk once the next is asked for, so that whoever keeps one without copying notices. */

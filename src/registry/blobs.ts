@@ -2,9 +2,10 @@ import { LRUCache } from 'lru-cache'
 import type { Body, ByteRange, StorageDriver } from '../../storage/driver.ts'
 import { algorithmOf, createHasher, type Digest, digestOf } from '../oci/digest.ts'
 import { RegistryError } from '../oci/error.ts'
-import type { RepositoryName } from '../oci/name.ts'
+import { isName, type RepositoryName } from '../oci/name.ts'
 import { blobKey, layerLinkKey, layersKey } from './layout.ts'
-import { createMemory, type Links } from './links.ts'
+import { createMemory, EXISTENCE_TTL_MS, type Links } from './links.ts'
+import type { Siblings } from './siblings.ts'
 
 /** A blob that a repository holds, and its size in bytes. */
 export interface Blob {
@@ -29,9 +30,19 @@ export interface Blobs {
   delete(name: RepositoryName, digest: Digest): Promise<void>
 }
 
-export function createBlobs(storage: StorageDriver, links: Links): Blobs {
-  const memory = createMemory<{ target: Digest; size: number }>()
+export function createBlobs(storage: StorageDriver, links: Links, siblings: Siblings): Blobs {
+  const memory = createMemory<{ target: Digest; size: number }>(siblings, 'blob')
   const lastSeen = new LRUCache<Digest, RepositoryName>({ max: 10_000 })
+
+  siblings.onQuestion('where was this blob last seen', (digest) => lastSeen.get(digest as Digest))
+
+  /** The repositories that this process and its siblings last saw it in; they may have lost it since. */
+  async function whereSeen(digest: Digest): Promise<RepositoryName[]> {
+    const here = lastSeen.get(digest)
+    if (here !== undefined) return [here]
+    const names = await siblings.ask('where was this blob last seen', digest, EXISTENCE_TTL_MS)
+    return names.filter(isName)
+  }
 
   async function look(name: RepositoryName, digest: Digest) {
     // CNCF distribution keeps sha512 blobs under their sha256 name: the link's content leads there.
@@ -70,16 +81,18 @@ export function createBlobs(storage: StorageDriver, links: Links): Blobs {
     link,
 
     async mount(name, digest, from) {
-      const source = from ?? lastSeen.get(digest)
-      const found = source === undefined ? undefined : await look(source, digest)
-      if (found === undefined) return false
-      await links.write(layerLinkKey(name, digest), found.target)
-      return true
+      for (const source of from === undefined ? await whereSeen(digest) : [from]) {
+        const found = await look(source, digest)
+        if (found === undefined) continue
+        await links.write(layerLinkKey(name, digest), found.target)
+        return true
+      }
+      return false
     },
 
     async delete(name, digest) {
       const wasThere = await storage.delete(layerLinkKey(name, digest), { within: layersKey(name) })
-      memory.forget(`${name}@${digest}`)
+      await memory.forget(`${name}@${digest}`)
       if (!wasThere) throw new RegistryError('BLOB_UNKNOWN', digest)
     }
   }

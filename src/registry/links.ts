@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache'
 import type { StorageDriver } from '../../storage/driver.ts'
 import { type Digest, isDigest } from '../oci/digest.ts'
 import { readSmall } from './bytes.ts'
+import type { Siblings } from './siblings.ts'
 
 /** Existence may be remembered for so long: another replica's deletion shows after at most this. */
 export const EXISTENCE_TTL_MS = 5000
@@ -36,12 +37,19 @@ export function createLinks(storage: StorageDriver): Links {
  */
 export interface Memory<T extends object> {
   recall(key: string, look: () => Promise<T | undefined>): Promise<T | undefined>
-  forget(key: string): void
+  /** Resolves once all siblings have forgotten it as well. */
+  forget(key: string): Promise<void>
 }
 
-export function createMemory<T extends object>(): Memory<T> {
+/** @param kind what is remembered here: siblings forget what is of the same kind */
+export function createMemory<T extends object>(siblings: Siblings, kind: string): Memory<T> {
   const found = new LRUCache<string, T>({ max: 10_000, ttl: EXISTENCE_TTL_MS })
   let deletions = 0
+  function forget(key: string): undefined {
+    deletions++
+    found.delete(key)
+  }
+  siblings.onQuestion(`forget ${kind}`, forget)
   return {
     async recall(key, look) {
       const known = found.get(key)
@@ -51,9 +59,10 @@ export function createMemory<T extends object>(): Memory<T> {
       if (value !== undefined && deletions === before) found.set(key, value)
       return value
     },
-    forget(key) {
-      deletions++
-      found.delete(key)
+    async forget(key) {
+      forget(key)
+      // One that says nothing for so long remembers nothing of that time.
+      await siblings.ask(`forget ${kind}`, key, EXISTENCE_TTL_MS)
     }
   }
 }

@@ -17,6 +17,7 @@ import {
   revisionsKey
 } from './layout.ts'
 import { createMemory, type Links } from './links.ts'
+import type { Siblings } from './siblings.ts'
 import type { Tags } from './tags.ts'
 
 /** How many bytes of manifests are kept in memory. They never change: their digest is their key. */
@@ -63,16 +64,24 @@ interface Parts {
   links: Links
   blobs: Blobs
   tags: Tags
+  siblings: Siblings
   /** Throws NAME_UNKNOWN where there is no such repository. */
   requireRepository(name: RepositoryName): Promise<void>
 }
 
-export function createManifests({ storage, links, blobs, tags, requireRepository }: Parts): Manifests {
+export function createManifests({
+  storage,
+  links,
+  blobs,
+  tags,
+  siblings,
+  requireRepository
+}: Parts): Manifests {
   const contents = new LRUCache<Digest, StoredManifest>({
     maxSize: CACHE_BYTES,
     sizeCalculation: ({ bytes }) => bytes.length + 256
   })
-  const revisions = createMemory<{ digest: Digest }>()
+  const revisions = createMemory<{ digest: Digest }>(siblings, 'manifest')
 
   async function load(digest: Digest): Promise<StoredManifest | undefined> {
     const known = contents.get(digest)
@@ -180,7 +189,7 @@ export function createManifests({ storage, links, blobs, tags, requireRepository
         await storage.delete(referrerKey(name, subject, digest), { within: repositoryKey(name) })
       }
       await storage.delete(revisionLinkKey(name, digest), { within: revisionsKey(name) })
-      revisions.forget(`${name}@${digest}`)
+      await revisions.forget(`${name}@${digest}`)
       // A push may have set a tag since, believing that the manifest was there.
       await tags.deleteAll(name, digest)
     }

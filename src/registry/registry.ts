@@ -4,10 +4,12 @@ import { createLinks } from './links.ts'
 import { createManifests, type Manifests } from './manifests.ts'
 import { createReferrers, type Referrers } from './referrers.ts'
 import { createRepositories, type Repositories } from './repositories.ts'
+import { alone, type Siblings } from './siblings.ts'
 import { createTags, type Tags } from './tags.ts'
 import { createUploads, type Uploads } from './uploads.ts'
 
 export { ObjectNotFound, StorageFull, StorageUnavailable } from '../../storage/driver.ts'
+export type { Siblings } from './siblings.ts'
 
 /** What a registry does, over any storage driver; it knows no HTTP. */
 export interface Registry {
@@ -19,13 +21,29 @@ export interface Registry {
   referrers: Referrers
 }
 
-export function createRegistry(storage: StorageDriver, now: () => Date = () => new Date()): Registry {
+export interface RegistryOptions {
+  /** The processes that serve the same storage beside this one; none unless given. */
+  siblings?: Siblings
+  now?: () => Date
+}
+
+export function createRegistry(
+  storage: StorageDriver,
+  { siblings = alone, now = () => new Date() }: RegistryOptions = {}
+): Registry {
   const links = createLinks(storage)
   const repositories = createRepositories(storage)
-  const blobs = createBlobs(storage, links)
-  const uploads = createUploads({ storage, blobs, repositories, now })
+  const blobs = createBlobs(storage, links, siblings)
+  const uploads = createUploads({ storage, blobs, repositories, siblings, now })
   const tags = createTags(storage, links)
-  const manifests = createManifests({ storage, links, blobs, tags, requireRepository: repositories.require })
+  const manifests = createManifests({
+    storage,
+    links,
+    blobs,
+    tags,
+    siblings,
+    requireRepository: repositories.require
+  })
   const referrers = createReferrers({ storage, tags, manifests })
   return { repositories, blobs, uploads, manifests, tags, referrers }
 }

@@ -22,6 +22,7 @@ import { type Blobs, checkDigest } from './blobs.ts'
 import { readSmall } from './bytes.ts'
 import { blobKey, uploadDataKey, uploadKey, uploadStartedAtKey, uploadsKey } from './layout.ts'
 import type { Repositories } from './repositories.ts'
+import type { Siblings } from './siblings.ts'
 
 declare const checked: unique symbol
 
@@ -73,6 +74,7 @@ interface Parts {
   storage: StorageDriver
   blobs: Blobs
   repositories: Pick<Repositories, 'folders'>
+  siblings: Siblings
   now: () => Date
 }
 
@@ -84,9 +86,18 @@ function fromMark(mark: string): Digest | undefined {
   return isDigest(text) ? text : undefined
 }
 
-export function createUploads({ storage, blobs, repositories, now }: Parts): Uploads {
-  // Node cannot store a running hash (design: digests across processes), so a chunk that arrives in another
-  // process, or after a restart, leaves the digest to be computed once from storage when the upload is closed.
+/** For a sibling that has to hash what other processes have stored of an upload: half a terabyte on a slow machine. */
+const HASHING_MS = 600_000
+
+/** For an upload of which nothing has come yet. */
+function newHasher({ mark }: Appended): Hasher {
+  const digest = fromMark(mark)
+  return createHasher(digest === undefined ? 'sha256' : algorithmOf(digest))
+}
+
+export function createUploads({ storage, blobs, repositories, siblings, now }: Parts): Uploads {
+  // Node cannot store a running hash, so the process that has it goes on with it, whoever stores the bytes: what it
+  // missed it reads from storage, once it is asked. Only when it is gone are bytes hashed twice.
   const running = new LRUCache<UploadId, Hasher>({ max: 10_000 })
 
   async function find(name: RepositoryName, id: UploadId): Promise<Appended> {
@@ -95,12 +106,29 @@ export function createUploads({ storage, blobs, repositories, now }: Parts): Upl
     return state
   }
 
-  function hasherFor(id: UploadId, { size, mark }: Appended): Hasher | undefined {
-    const digest = fromMark(mark)
-    if (size === 0) return createHasher(digest === undefined ? 'sha256' : algorithmOf(digest))
-    const hasher = running.get(id)
-    return hasher?.size === size ? hasher.copy() : undefined
+  /** The hash of the first `size` bytes, if this process has that of some of them. */
+  async function hasherAt(
+    name: RepositoryName,
+    id: UploadId,
+    size: number,
+    algorithm?: Algorithm
+  ): Promise<Hasher | undefined> {
+    const hasher = running.get(id)?.copy()
+    if (hasher === undefined || hasher.size > size) return undefined
+    if (algorithm !== undefined && algorithm !== hasher.algorithm) return undefined
+    if (hasher.size < size) await readInto(hasher, name, id, size)
+    return hasher
   }
+
+  async function readInto(hasher: Hasher, name: RepositoryName, id: UploadId, size: number): Promise<void> {
+    const range = { start: hasher.size, end: size - 1 }
+    for await (const chunk of storage.readAppended(uploadDataKey(name, id), range)) hasher.update(chunk)
+  }
+
+  siblings.onQuestion('digest of an upload', async (question) => {
+    const [name, id, size, algorithm] = JSON.parse(question)
+    return (await hasherAt(name, id, size, algorithm))?.digest()
+  })
 
   async function append(
     name: RepositoryName,
@@ -110,13 +138,14 @@ export function createUploads({ storage, blobs, repositories, now }: Parts): Upl
     range: ByteRange | undefined
   ): Promise<number> {
     if (range !== undefined && range.start !== state.size) throw notAt(state.size)
-    const hasher = hasherFor(id, state)
-    running.delete(id)
+    const hasher = state.size === 0 ? newHasher(state) : await hasherAt(name, id, state.size)
     const chunks = hashed(range === undefined ? body : exactly(body, range), hasher)
-    const mark = (size: number): string => (hasher?.size === size ? toMark(hasher.digest()) : '')
-    const size = await translate(storage.append(uploadDataKey(name, id), state.size, chunks, mark))
-    if (hasher !== undefined) running.set(id, hasher)
-    return size
+    const mark = (size: number): string => {
+      if (hasher?.size !== size) return ''
+      running.set(id, hasher)
+      return toMark(hasher.digest())
+    }
+    return translate(storage.append(uploadDataKey(name, id), state.size, chunks, mark))
   }
 
   async function digestOfUpload(
@@ -127,8 +156,14 @@ export function createUploads({ storage, blobs, repositories, now }: Parts): Upl
   ): Promise<Digest> {
     const known = fromMark(state.mark)
     if (known !== undefined && algorithmOf(known) === algorithmOf(wanted)) return known
-    const hasher = createHasher(algorithmOf(wanted))
-    for await (const chunk of storage.readAppended(uploadDataKey(name, id))) hasher.update(chunk)
+    const algorithm = algorithmOf(wanted)
+    const here = await hasherAt(name, id, state.size, algorithm)
+    if (here !== undefined) return here.digest()
+    const question = JSON.stringify([name, id, state.size, algorithm])
+    const [there] = await siblings.ask('digest of an upload', question, HASHING_MS)
+    if (there !== undefined && isDigest(there)) return there
+    const hasher = createHasher(algorithm)
+    await readInto(hasher, name, id, state.size)
     return hasher.digest()
   }
 

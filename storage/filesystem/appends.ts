@@ -178,12 +178,14 @@ export function createAppends({ files, folders, drafts, readChunks, pathOf, isFo
       return found && { size: found.size, mark: found.mark }
     },
 
-    async *readAppended(key) {
+    async *readAppended(key, range) {
       const { file, size } = await latest(key, async ({ path, size }) => {
         return { file: await files.open(path, 'r'), size }
       })
       try {
-        yield* readChunks(file, 0, size)
+        const { start, end } = range ?? { start: 0, end: size }
+        if (start < 0 || start > size) throw new RangeError(`${key} holds ${size} bytes`)
+        yield* readChunks(file, start, Math.min(end + 1, size))
       } finally {
         await files.close(file)
       }

@@ -33,9 +33,9 @@ export function interposed(storage: StorageDriver, before: Interpose): StorageDr
       await before(`appended ${key}`)
       return storage.appended(key)
     },
-    readAppended: async function* (key) {
-      await before(`readAppended ${key}`)
-      yield* storage.readAppended(key)
+    readAppended: async function* (key, range) {
+      await before(`readAppended ${key}${range === undefined ? '' : ` ${range.start}-${range.end}`}`)
+      yield* storage.readAppended(key, range)
     },
     commit: async (key, size, to) => {
       await before(`commit ${to}`)

@@ -1,5 +1,6 @@
 import t from 'tap'
 import { createLinks, createMemory } from '../../src/registry/links.ts'
+import { alone } from '../../src/registry/siblings.ts'
 import { memoryStorage } from '../../storage/memory.ts'
 import { digestOf } from './support.ts'
 
@@ -33,7 +34,7 @@ t.test('an empty, garbled or endless link counts as none', async (t) => {
 })
 
 t.test('what was found is remembered, what was not is asked for again', async (t) => {
-  const memory = createMemory<{ size: number }>()
+  const memory = createMemory<{ size: number }>(alone, 'thing')
   let looks = 0
   const look = (found: { size: number } | undefined) => async () => {
     looks++
@@ -43,14 +44,14 @@ t.test('what was found is remembered, what was not is asked for again', async (t
   t.strictSame(await memory.recall('k', look({ size: 1 })), { size: 1 })
   t.strictSame(await memory.recall('k', look({ size: 2 })), { size: 1 })
   t.equal(looks, 2)
-  memory.forget('k')
+  await memory.forget('k')
   t.equal(await memory.recall('k', look(undefined)), undefined)
 })
 
 t.test('after 5 seconds existence is asked for again', async (t) => {
   let now = 1000
   t.intercept(performance, 'now', { value: () => now })
-  const memory = createMemory<{ size: number }>()
+  const memory = createMemory<{ size: number }>(alone, 'thing')
   await memory.recall('k', async () => ({ size: 1 }))
   now += 4990
   await new Promise((resolve) => setTimeout(resolve, 5)) // the cache asks the clock once in a millisecond
@@ -61,7 +62,7 @@ t.test('after 5 seconds existence is asked for again', async (t) => {
 })
 
 t.test('an answer that storage gave before a deletion is not remembered after it', async (t) => {
-  const memory = createMemory<{ size: number }>()
+  const memory = createMemory<{ size: number }>(alone, 'thing')
   const slow = Promise.withResolvers<{ size: number }>()
   const recalled = memory.recall('k', () => slow.promise)
   memory.forget('k')

@@ -37,7 +37,7 @@ export function world(): World {
   const storage = memoryStorage()
   const watched = interposed(storage, (call) => interpose(call))
   return {
-    registry: createRegistry(watched, () => new Date('2026-01-31T12:00:00.999Z')),
+    registry: createRegistry(watched, { now: () => new Date('2026-01-31T12:00:00.999Z') }),
     storage,
     another: () => createRegistry(storage),
     before: (next) => {

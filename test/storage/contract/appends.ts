@@ -29,6 +29,11 @@ export function appendsContract(t: Test, fresh: Fresh): void {
         t.same(await storage.appended(key), { size: offset, mark: '' })
       }
       t.ok((await gather(storage.readAppended(key))).equals(whole), `${size} at a time, in the making`)
+      const range = { start: size, end: 2 * size }
+      const middle = await gather(storage.readAppended(key, range))
+      t.ok(middle.equals(whole.subarray(range.start, range.end + 1)), `${size} at a time, a range of it`)
+      t.equal((await gather(storage.readAppended(key, { start: offset, end: offset }))).length, 0, 'its end')
+      await t.rejects(gather(storage.readAppended(key, { start: offset + 1, end: offset + 1 })), RangeError)
       await storage.commit(key, offset, 'b')
       t.ok((await gather(storage.read('b'))).equals(whole), `${size} at a time, done`)
     }
