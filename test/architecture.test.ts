@@ -22,7 +22,9 @@ const ARROWS: Record<string, string[]> = {
   storage: ['storage/driver.ts'],
   'storage/driver.ts': [],
   // It judges any registry by its URL; the official suites are built by what builds every tool in Go.
-  conformance: ['test/go', 'test/integration/support']
+  conformance: ['test/go', 'test/integration/support'],
+  // It starts berth as anybody else would, and compares it with others by what they answer.
+  bench: ['test/go', 'test/integration/support']
 }
 
 const IMPORT = /^(?:import|export) (?:(type) )?(?:[^'"=(]*? from )?'(\.[^']+)'|\bimport\(\s*'(\.[^']+)'/gm
@@ -31,7 +33,7 @@ function partOf(path: string): string {
   if (path in ARROWS) return path
   return (
     path.match(/^src\/([\w-]+)(?:\.ts$|\/)/)?.[1] ??
-    path.match(/^(storage|conformance|test\/go|test\/integration\/support)\//)?.[1] ??
+    path.match(/^(storage|conformance|bench|test\/go|test\/integration\/support)\//)?.[1] ??
     path
   )
 }
@@ -47,7 +49,7 @@ function wrongImports(path: string, text: string): string[] {
 }
 
 t.test('each part of the registry imports only those that the architecture allows', async (t) => {
-  const paths = globSync('{src,storage,conformance}/**/*.ts', { cwd: ROOT })
+  const paths = globSync('{src,storage,conformance,bench}/**/*.ts', { cwd: ROOT })
   t.ok(paths.includes('src/oci/error.ts') && paths.includes('storage/driver.ts'))
   t.strictSame(
     paths.flatMap((path) => wrongImports(path, readFileSync(join(ROOT, path), 'utf8'))),

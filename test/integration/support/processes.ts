@@ -2,6 +2,8 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { get as httpGet } from 'node:http'
+import { get as httpsGet } from 'node:https'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -131,7 +133,7 @@ export async function run(
 
 /** A server that was started here, over a folder. */
 export interface RunningServer {
-  /** `http://127.0.0.1:PORT` */
+  /** `http://127.0.0.1:PORT`, or with https */
   url: string
   /** `127.0.0.1:PORT`, as clients write it before a repository's name. */
   host: string
@@ -140,6 +142,8 @@ export interface RunningServer {
   pid: number
   /** The storage folder. */
   root: string
+  /** From its start to its first answer 200. */
+  startMs: number
   /** All it has written so far, both streams. */
   log(): string
   /** SIGTERM, then the end of the process; SIGKILL to the group when it takes more than 20 s. */
@@ -150,24 +154,30 @@ export interface RunningServer {
   exited: Promise<void>
 }
 
-interface ServerCommand {
+export interface ServerCommand {
   command: string
   args: string[]
   env: Record<string, string | undefined>
+  /** The checkout if not said. */
+  cwd?: string
+  /** `http` if not said. */
+  scheme?: 'http' | 'https'
   port: number
   root: string
   /** A path that answers 200 once the server is up. */
   ready: string
 }
 
-async function startServer(server: ServerCommand): Promise<RunningServer> {
+/** Starts a server, and waits until it answers. @throws Error with its log when it does not within 30 s */
+export async function startServer(server: ServerCommand): Promise<RunningServer> {
   tidyAtExit()
   // A file, not a pipe: a busy test must not hold up a server that logs.
   const logFile = join(scratch(), 'log')
   const log = (): string => readFileSync(logFile, 'utf8')
   const sink = openSync(logFile, 'a')
+  const since = performance.now()
   const child = spawn(server.command, server.args, {
-    cwd: CHECKOUT,
+    cwd: server.cwd ?? CHECKOUT,
     env: server.env,
     detached: true,
     stdio: ['ignore', sink, sink]
@@ -182,9 +192,10 @@ async function startServer(server: ServerCommand): Promise<RunningServer> {
   groups.add(pid)
   exited.finally(() => groups.delete(pid))
 
-  const url = `http://127.0.0.1:${server.port}`
+  const url = `${server.scheme ?? 'http'}://127.0.0.1:${server.port}`
   await untilReady(child, url + server.ready, log)
   return {
+    startMs: performance.now() - since,
     url,
     host: `127.0.0.1:${server.port}`,
     port: server.port,
@@ -214,21 +225,27 @@ async function untilReady(child: ChildProcess, url: string, log: () => string): 
   const deadline = Date.now() + 30_000
   while (Date.now() < deadline) {
     if (hasExited(child)) throw new Error(`${child.spawnargs.join(' ')} ended at its start:\n${log()}`)
-    try {
-      const answer = await fetch(url)
-      await answer.arrayBuffer()
-      if (answer.ok) return
-    } catch {
-      // not listening yet
-    }
-    await sleep(25)
+    if ((await statusOf(url)) === 200) return
+    await sleep(5)
   }
   if (child.pid !== undefined) killGroup(child.pid, 'SIGKILL')
   throw new Error(`${url} did not answer 200 within 30 s:\n${log()}`)
 }
 
+/** Undefined while nobody listens. Whoever signed the certificate is believed. */
+async function statusOf(url: string): Promise<number | undefined> {
+  return new Promise((resolve) => {
+    const options = { agent: false, rejectUnauthorized: false }
+    const request = (url.startsWith('https:') ? httpsGet : httpGet)(url, options, (answer) => {
+      answer.resume()
+      resolve(answer.statusCode)
+    })
+    request.on('error', () => resolve(undefined))
+  })
+}
+
 /** This process's environment without what would configure a registry. */
-function neutralEnvironment(): Record<string, string | undefined> {
+export function neutralEnvironment(): Record<string, string | undefined> {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('REGISTRY_')))
 }
 
@@ -274,12 +291,17 @@ export function dockerRegistryConfig(root: string, port: number): string {
 }
 
 /** Starts CNCF distribution over a folder: Debian's (2.8) unless another program of it is named. */
-export async function startDockerRegistry(root: string, command = 'docker-registry'): Promise<RunningServer> {
+export async function startDockerRegistry(
+  root: string,
+  command = 'docker-registry',
+  { env, scheme = 'http' }: Pick<BerthOptions, 'env'> & Pick<ServerCommand, 'scheme'> = {}
+): Promise<RunningServer> {
   const port = await freePort()
   return startServer({
     command,
     args: ['serve', dockerRegistryConfig(root, port)],
-    env: { ...neutralEnvironment(), OTEL_TRACES_EXPORTER: 'none' },
+    env: { ...neutralEnvironment(), OTEL_TRACES_EXPORTER: 'none', ...env },
+    scheme,
     port,
     root,
     ready: '/v2/'

@@ -1,0 +1,94 @@
+import { rmSync } from 'node:fs'
+import { scratch } from '../test/integration/support/processes.ts'
+import { printCommands, tool } from './commands.ts'
+import type { Contender, Setup } from './contenders.ts'
+import type { Group, Measure, Sample, Site } from './measure.ts'
+
+/** One measure in one setup. */
+export interface Result {
+  measure: Measure
+  setup: Setup
+  /** In the order of the contenders. */
+  contenders: ContenderResult[]
+}
+
+export interface ContenderResult {
+  name: string
+  samples: Sample[]
+  /** Why goes were void, or why it takes no part. */
+  voids: string[]
+}
+
+/** How often a void sample is tried again before the contender is left with fewer. */
+const MORE_TRIES = 1
+
+/**
+ * Runs the measures of a group in one setup: all contenders are started, filled and warmed up, then take turns.
+ * Everything they stored is gone afterwards.
+ */
+export async function alternate(
+  group: Group,
+  measures: readonly Measure[],
+  setup: Setup,
+  contenders: readonly Contender[],
+  rounds: number
+): Promise<Result[]> {
+  const results = measures.map((measure) => ({
+    measure,
+    setup,
+    contenders: contenders.map(({ name }): ContenderResult => ({ name, samples: [], voids: [] }))
+  }))
+  const sites: Site[] = []
+  const root = scratch()
+  try {
+    for (const contender of contenders) {
+      try {
+        const site = { contender, server: await contender.start(`${root}/${contender.name}`, setup) }
+        sites.push(site)
+        await group.prepare(site)
+      } catch (error) {
+        for (const each of results) note(each, contender, error)
+      }
+    }
+    for (const result of results) {
+      console.log(`  ${result.measure.name}`)
+      for (let round = 0; round <= rounds; round++) await playRound(result, sites, round)
+    }
+  } finally {
+    await Promise.all(sites.map(({ server }) => server.stop()))
+    rmSync(root, { recursive: true, force: true })
+  }
+  return results
+}
+
+/** Round 0 warms up and does not count. Each round begins with another contender. */
+async function playRound(result: Result, sites: readonly Site[], round: number): Promise<void> {
+  const { measure } = result
+  printCommands(round === 0) // later rounds repeat them
+  for (let turn = 0; turn < sites.length; turn++) {
+    const site = sites[(turn + round) % sites.length]
+    if (site === undefined) continue
+    for (let go = 0; go <= MORE_TRIES; go++) {
+      await tool('sync', []) // what another one wrote must not be written while this one is measured
+      try {
+        const sample = await measure.sample(site, round * (MORE_TRIES + 1) + go)
+        if (round > 0) contenderOf(result, site.contender).samples.push(sample)
+        break
+      } catch (error) {
+        note(result, site.contender, error)
+      }
+    }
+  }
+}
+
+function note(result: Result, contender: Contender, error: unknown): void {
+  const reason = error instanceof Error ? error.message : String(error)
+  console.log(`    void: ${contender.name}: ${reason.slice(0, 500)}`)
+  contenderOf(result, contender).voids.push(reason)
+}
+
+function contenderOf(result: Result, { name }: Contender): ContenderResult {
+  const found = result.contenders.find((each) => each.name === name)
+  if (found === undefined) throw new Error(`${name} takes no part`)
+  return found
+}

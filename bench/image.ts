@@ -1,0 +1,24 @@
+import { type Content, content } from './content.ts'
+
+export const MANIFEST_TYPE = 'application/vnd.oci.image.manifest.v1+json'
+const CONFIG_SIZE = 1024
+
+export interface Image {
+  manifest: Buffer
+  config: Content
+  layers: Content[]
+}
+
+/** An image that its id and the sizes of its layers decide. */
+export function imageOf(id: string, layerSizes: readonly number[]): Image {
+  const config = content(CONFIG_SIZE, `${id}#config`)
+  const layers = layerSizes.map((size, number) => content(size, `${id}#${number}`))
+  const descriptor = (mediaType: string, { digest, size }: Content) => ({ mediaType, digest, size })
+  const manifest = {
+    schemaVersion: 2,
+    mediaType: MANIFEST_TYPE,
+    config: descriptor('application/vnd.oci.image.config.v1+json', config),
+    layers: layers.map((layer) => descriptor('application/vnd.oci.image.layer.v1.tar+gzip', layer))
+  }
+  return { manifest: Buffer.from(JSON.stringify(manifest)), config, layers }
+}
