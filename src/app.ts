@@ -21,6 +21,12 @@ import { healthRoutes } from './operations/health.ts'
 import { logRequest } from './operations/logs.ts'
 import type { Registry } from './registry/registry.ts'
 
+/** PEM. Node lets the workers of a cluster share what session tickets are sealed with. */
+export interface Tls {
+  cert: Buffer
+  key: Buffer
+}
+
 export interface AppParts {
   registry: Registry
   /** Without one nothing is logged. */
@@ -28,6 +34,8 @@ export interface AppParts {
   accessLog: boolean
   /** Whether tags, manifests and blobs may be deleted. */
   deletes: boolean
+  /** Without it the server speaks plain HTTP. */
+  tls?: Tls
 }
 
 /** Longer than Go's HTTP clients keep an idle connection, so that it is they who close it. */
@@ -38,12 +46,13 @@ const MAX_HEADER_BYTES = 64 * 1024
 
 /** Assembles the server; it opens and listens on nothing. */
 export async function createApp(parts: AppParts): Promise<FastifyInstance> {
-  const { registry, logger, accessLog, deletes } = parts
+  const { registry, logger, accessLog, deletes, tls } = parts
+  // A request without Host is refused in requireOneHost, in the words of the specification.
+  const http = { maxHeaderSize: MAX_HEADER_BYTES, requireHostHeader: false }
   const app = Fastify({
     ...(logger !== undefined && { loggerInstance: logger }),
     logController: new LogController({ disableRequestLogging: true }),
-    // A request without Host is refused in requireOneHost, in the words of the specification.
-    http: { maxHeaderSize: MAX_HEADER_BYTES, requireHostHeader: false },
+    ...(tls === undefined ? { http } : { https: { ...http, ...tls } }),
     keepAliveTimeout: KEEP_ALIVE_MS,
     // A transfer may last as long as it likes while bytes move: see IDLE_MS in http/request-body.ts.
     requestTimeout: 0,

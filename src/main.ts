@@ -1,102 +1,148 @@
+import cluster from 'node:cluster'
+import { flushCompileCache } from 'node:module'
 import { resolve } from 'node:path'
-import { setTimeout as pause } from 'node:timers/promises'
-import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
-import { StorageUnavailable } from '../storage/driver.ts'
-import { openStorage } from '../storage/open.ts'
-import { createApp } from './app.ts'
 import { type Config, ConfigError, parseConfig } from './config/config.ts'
 import { createLogger } from './operations/logs.ts'
-import { schedulePurge } from './operations/purge.ts'
-import { createRegistry } from './registry/registry.ts'
+import type { FromPrimary, FromWorker } from './processes/messages.ts'
+import { createSiblings } from './processes/siblings.ts'
 
-/** Kubernetes waits 30 s before it kills: transfers that last longer than this are cut. */
-const DRAIN_MS = 28_000
+/** What the primary tells its workers beside its own environment. */
+const PLACE = 'BERTH_PROCESS'
 
-/** For uploads that were cut, to make safe what has come of them. */
-const SEAL_MS = 1000
+/** More than a worker takes to end by itself. */
+const STOP_MS = 32_000
 
+/**
+ * One process serves on its own, several under a primary that loads neither the web framework nor the storage.
+ * A worker is this program again.
+ */
 async function main(): Promise<void> {
   const { config, unknown } = parseConfig(process.env)
   const logger = createLogger(config.log.level)
+  if (cluster.isWorker) return work(config, logger)
   if (unknown.length > 0) logger.warn(`ignored, since berth does not know them: ${unknown.sort().join(', ')}`)
-  let app: FastifyInstance | undefined
+  const start = config.http.processes === 1 ? startAlone : startWorkers
+  const signals = onSignals(logger)
+  const server = await start(config, logger)
+  if (server === undefined) process.exit(1)
+  signals.stopWith(() => server.stop())
+}
+
+interface Server {
+  stop(): Promise<void>
+}
+
+async function startAlone(config: Config, logger: Logger): Promise<Server> {
+  const { serve } = await import('./serve.ts')
+  const { alone } = await import('./registry/siblings.ts')
+  return serve({
+    config,
+    logger,
+    siblings: alone,
+    purges: true,
+    announce: (address) => startLine(config, address)
+  })
+}
+
+/** Undefined when the first worker could not start; it has said why. */
+async function startWorkers(config: Config, logger: Logger): Promise<Server | undefined> {
+  const { supervise } = await import('./processes/supervise.ts')
+  const supervision = supervise({
+    processes: config.http.processes,
+    environment: (place) => ({ [PLACE]: String(place) }),
+    stopMs: STOP_MS,
+    logger
+  })
+  return (await supervision.started) ? supervision : undefined
+}
+
+async function work(config: Config, logger: Logger): Promise<void> {
+  // A terminal sends its signals to all processes of a group, but how to end is the primary's to say.
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => {})
+  const tell = (message: FromWorker): unknown => process.send?.(message)
+  const { siblings, receive } = createSiblings(tell)
+  const server = Promise.withResolvers<Server>()
+  process.on('message', async (message: FromPrimary) => {
+    if (message.type !== 'stop') return receive(message)
+    await (await server.promise).stop()
+    process.exit(0)
+  })
+  const place = Number(process.env[PLACE])
+  const { serve } = await import('./serve.ts')
+  server.resolve(
+    await serve({
+      config,
+      logger,
+      siblings,
+      purges: place === 1,
+      announce: (address) =>
+        place === 1
+          ? startLine(config, address)
+          : `process ${place} of ${config.http.processes} serves as well`
+    })
+  )
+  tell({ type: 'serving' })
+}
+
+/**
+ * Before anything that may hang. A container's first process ignores what it does not handle, so a second signal has
+ * to be handled as well, and one that comes before there is anything to stop.
+ */
+function onSignals(logger: Logger): { stopWith(stop: () => Promise<void>): void } {
+  let stop: (() => Promise<void>) | undefined
   let stopping = false
-  // Before anything that may hang. A container's first process ignores what it does not handle, so a second signal
-  // has to be handled as well.
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.on(signal, async () => {
-      if (app === undefined || stopping) {
+      if (stop === undefined || stopping) {
         logger.warn(`${signal}: ends at once`)
+        for (const worker of Object.values(cluster.workers ?? {})) worker?.process.kill('SIGKILL')
         process.exit(1)
       }
       stopping = true
-      logger.info(
-        `${signal}: no new connections; open requests get ${DRAIN_MS / 1000} s; a second signal ends them at once`
-      )
-      await stop(app, logger)
+      logger.info(`${signal}: no new connections; open requests get 28 s; a second signal ends them at once`)
+      await stop()
       logger.info('stopped')
       process.exit(0)
     })
   }
-  const registry = createRegistry(await openStorage(config.storage))
-  app = await createApp({
-    registry,
-    logger,
-    accessLog: !config.log.accesslog.disabled,
-    deletes: config.storage.delete.enabled
-  })
-  await listen(app, config)
-  schedulePurge(registry.uploads.purge, logger)
-}
-
-async function listen(app: FastifyInstance, config: Config): Promise<void> {
-  const { host, port } = config.http
-  const listenTextResolver = (address: string): string => startLine(config, address)
-  try {
-    await app.listen({ host, port, listenTextResolver })
-  } catch (error) {
-    // `::` stands for every address, but not on a machine whose kernel knows no IPv6.
-    if (host !== '::' || (error as NodeJS.ErrnoException).code !== 'EAFNOSUPPORT') throw error
-    await app.listen({ host: '0.0.0.0', port, listenTextResolver })
+  return {
+    stopWith(ready) {
+      stop = ready
+    }
   }
 }
 
-/** Resolves when the last open request is answered, or when they have had their time. */
-async function stop(app: FastifyInstance, logger: Logger): Promise<void> {
-  const closed = app.close().then(() => true)
-  if (await Promise.race([closed, pause(DRAIN_MS, false)])) return
-  logger.warn('the requests that are still open are cut; uploads keep what has come and can go on')
-  app.server.closeAllConnections()
-  await Promise.race([closed, pause(SEAL_MS)])
-}
-
-function startLine({ storage, auth }: Config, address: string): string {
+function startLine({ http, storage, auth }: Config, address: string): string {
   const who =
     auth === 'none'
       ? 'everybody who can connect may pull, push and delete (REGISTRY_AUTH=none)'
       : 'everybody on this machine may pull, push and delete; nobody else can connect'
-  return `berth listens on ${address}, stores in ${resolve(storage.filesystem.rootdirectory)}; ${who}`
+  const processes = http.processes === 1 ? '1 process' : `${http.processes} processes`
+  return `berth listens on ${address} with ${processes}, stores in ${resolve(storage.filesystem.rootdirectory)}; ${who}`
 }
 
 /** In words for an administrator, where it is not a fault of berth. */
 function explain(error: unknown): string | undefined {
   if (error instanceof ConfigError) return error.message
-  if (error instanceof StorageUnavailable)
-    return `${error.message} (REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY)`
-  const { code, syscall, message } = error as NodeJS.ErrnoException
+  const { name, code, syscall, message } = error as NodeJS.ErrnoException
+  if (name === 'StorageUnavailable') return `${message} (REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY)`
   if (code === 'EADDRINUSE')
     return `${message}: is it running already? REGISTRY_HTTP_ADDR sets another address`
-  if (syscall === 'listen' || syscall === 'getaddrinfo') {
+  if (syscall === 'listen' || syscall === 'bind' || syscall === 'getaddrinfo') {
     return `${message}: REGISTRY_HTTP_ADDR must name an address of this machine`
   }
   return undefined
 }
 
-try {
-  await main()
-} catch (error) {
-  const reason = explain(error)
-  console.error(reason === undefined ? error : `berth cannot start: ${reason}`)
-  process.exitCode = 1
+if (import.meta.main) {
+  try {
+    await main()
+    flushCompileCache()
+  } catch (error) {
+    const reason = explain(error)
+    console.error(reason === undefined ? error : `berth cannot start: ${reason}`)
+    process.exitCode = 1
+    if (cluster.isWorker) process.exit(1)
+  }
 }

@@ -6,10 +6,10 @@ const ROOT = new URL('..', import.meta.url).pathname
 
 /** Who may import whom; `type X` where only types may be taken. A part may always import itself. */
 const ARROWS: Record<string, string[]> = {
-  main: [
-    ...['app', 'auth', 'config', 'http', 'kubernetes', 'oci', 'openshift', 'operations', 'registry'],
-    ...['storage', 'storage/driver.ts']
-  ],
+  main: ['config', 'operations', 'processes', 'serve', 'registry'],
+  compile: ['main', 'processes', 'serve', 'storage'],
+  serve: ['app', 'type config', 'config', 'operations', 'registry', 'storage'],
+  processes: ['type registry'],
   app: ['http', 'operations', 'auth', 'registry', 'oci', 'type config'],
   http: ['auth', 'registry', 'oci'],
   auth: ['oci', 'kubernetes'],
@@ -55,6 +55,26 @@ t.test('each part of the registry imports only those that the architecture allow
     paths.flatMap((path) => wrongImports(path, readFileSync(join(ROOT, path), 'utf8'))),
     []
   )
+})
+
+/** What loading a file loads, without what is imported when it is needed. */
+function loadedBy(path: string, loaded = new Set<string>()): Set<string> {
+  if (loaded.has(path)) return loaded
+  loaded.add(path)
+  for (const [, type, from] of readFileSync(join(ROOT, path), 'utf8').matchAll(IMPORT)) {
+    if (!type && from !== undefined) loadedBy(join(path, '..', from), loaded)
+  }
+  return loaded
+}
+
+t.test('the primary of several processes loads neither the app nor the storage', async (t) => {
+  const supervised = [...loadedBy('src/main.ts'), ...loadedBy('src/processes/supervise.ts')]
+  t.ok(supervised.includes('src/processes/relay.ts'))
+  t.strictSame(
+    supervised.filter((path) => !/^src\/(main\.ts|(config|processes|operations)\/)/.test(path)),
+    []
+  )
+  t.ok(loadedBy('src/serve.ts').has('src/app.ts'))
 })
 
 t.test('every folder and file at the top of src has its arrows', async (t) => {

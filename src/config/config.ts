@@ -1,3 +1,5 @@
+import { availableParallelism } from 'node:os'
+
 const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const
 export type LogLevel = (typeof LOG_LEVELS)[number]
 
@@ -8,6 +10,10 @@ export interface Config {
     readonly host: string
     readonly port: number
     readonly secret: string | undefined
+    /** How many processes answer requests. */
+    readonly processes: number
+    /** Paths of PEM files; without them it speaks plain HTTP. */
+    readonly tls: { readonly certificate: string; readonly key: string } | undefined
   }
   readonly storage: {
     readonly filesystem: { readonly rootdirectory: string }
@@ -28,6 +34,12 @@ export class ConfigError extends Error {
   }
 }
 
+/** More than any registry needs: a mistake rather than a wish. */
+const MAX_PROCESSES = 64
+
+/** Beyond this many CPUs the disk or the network is what limits. */
+const DEFAULT_PROCESSES = 4
+
 type Parse<T> = (text: string) => T | undefined
 
 interface Setting<T> {
@@ -43,6 +55,11 @@ const text: Parse<string> = (value) => value
 const boolean: Parse<boolean> = (value) => (value === 'true' ? true : value === 'false' ? false : undefined)
 
 const level: Parse<LogLevel> = (value) => LOG_LEVELS.find((known) => known === value)
+
+const processes: Parse<number> = (value) => {
+  const count = /^\d{1,2}$/.test(value) ? Number(value) : 0
+  return count >= 1 && count <= MAX_PROCESSES ? count : undefined
+}
 
 const ADDRESS = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]\s]*)):(\d{1,5})$/
 
@@ -61,6 +78,13 @@ const SETTINGS = {
     expected:
       'host:port with a port up to 65535, such as 127.0.0.1:5000, [::1]:5000 or :5000 for every address'
   },
+  REGISTRY_HTTP_PROCESSES: {
+    fallback: Math.min(DEFAULT_PROCESSES, availableParallelism()),
+    parse: processes,
+    expected: `a number from 1 to ${MAX_PROCESSES}`
+  },
+  REGISTRY_HTTP_TLS_CERTIFICATE: { fallback: undefined, parse: text, expected: 'the path of a PEM file' },
+  REGISTRY_HTTP_TLS_KEY: { fallback: undefined, parse: text, expected: 'the path of a PEM file' },
   REGISTRY_HTTP_SECRET: { fallback: undefined, parse: text, expected: 'any text' },
   REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY: {
     fallback: './data',
@@ -99,7 +123,7 @@ const NOT_YET: [RegExp, string][] = [
     'it stores in a folder only'
   ],
   [/^REGISTRY_STORAGE_MAINTENANCE_READONLY/, 'it has no read-only mode'],
-  [/^REGISTRY_HTTP_TLS_/, 'it speaks no TLS: let a proxy in front of it'],
+  [/^REGISTRY_HTTP_TLS_(?!CERTIFICATE$|KEY$)/, 'of TLS it knows certificate and key only'],
   [/^REGISTRY_AUTH_/, 'it knows no users'],
   [/^REGISTRY_PROXY_/, 'it is no pull-through cache']
 ]
@@ -130,8 +154,16 @@ export function parseConfig(env: Record<string, string | undefined>): { config: 
 
   setting('REGISTRY_STORAGE')
   const { host, port } = setting('REGISTRY_HTTP_ADDR') ?? SETTINGS.REGISTRY_HTTP_ADDR.fallback
+  const certificate = setting('REGISTRY_HTTP_TLS_CERTIFICATE')
+  const key = setting('REGISTRY_HTTP_TLS_KEY')
   const config: Config = {
-    http: { host, port, secret: setting('REGISTRY_HTTP_SECRET') },
+    http: {
+      host,
+      port,
+      secret: setting('REGISTRY_HTTP_SECRET'),
+      processes: setting('REGISTRY_HTTP_PROCESSES'),
+      tls: certificate === undefined || key === undefined ? undefined : { certificate, key }
+    },
     storage: {
       filesystem: { rootdirectory: setting('REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY') },
       delete: { enabled: setting('REGISTRY_STORAGE_DELETE_ENABLED') }
@@ -141,6 +173,10 @@ export function parseConfig(env: Record<string, string | undefined>): { config: 
       accesslog: { disabled: setting('REGISTRY_LOG_ACCESSLOG_DISABLED') }
     },
     auth: setting('REGISTRY_AUTH')
+  }
+  if ((certificate === undefined) !== (key === undefined)) {
+    const missing = key === undefined ? 'REGISTRY_HTTP_TLS_KEY' : 'REGISTRY_HTTP_TLS_CERTIFICATE'
+    problems.push(`${missing}: must be set as well, or neither: TLS takes a certificate and its key`)
   }
   if (!LOOPBACK.test(host) && config.auth !== 'none') {
     problems.push(

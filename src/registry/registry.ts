@@ -9,7 +9,7 @@ import { createTags, type Tags } from './tags.ts'
 import { createUploads, type Uploads } from './uploads.ts'
 
 export { ObjectNotFound, StorageFull, StorageUnavailable } from '../../storage/driver.ts'
-export type { Siblings } from './siblings.ts'
+export type { Answer, Siblings } from './siblings.ts'
 
 /** What a registry does, over any storage driver; it knows no HTTP. */
 export interface Registry {

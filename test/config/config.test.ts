@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import t from 'tap'
 import { ConfigError, parseConfig } from '../../src/config/config.ts'
 
@@ -14,7 +15,8 @@ function problemsOf(env: Record<string, string>): readonly string[] {
 
 t.test('without any setting berth serves this machine only, from ./data', async (t) => {
   const { config, unknown } = parseConfig({ PATH: '/bin', HOME: '/root' })
-  t.strictSame(config.http, { host: '127.0.0.1', port: 5000, secret: undefined })
+  t.match(config.http, { host: '127.0.0.1', port: 5000, secret: undefined, tls: undefined })
+  t.equal(config.http.processes, Math.min(4, availableParallelism()))
   t.equal(config.storage.filesystem.rootdirectory, './data')
   t.equal(config.storage.delete.enabled, true)
   t.strictSame(config.log, { level: 'info', accesslog: { disabled: false } })
@@ -26,12 +28,16 @@ t.test('each setting has the name that CNCF distribution gives it', async (t) =>
   const { config, unknown } = parseConfig({
     REGISTRY_HTTP_ADDR: '127.0.0.2:8080',
     REGISTRY_HTTP_SECRET: 'hush',
+    REGISTRY_HTTP_PROCESSES: '3',
+    REGISTRY_HTTP_TLS_CERTIFICATE: '/tls/tls.crt',
+    REGISTRY_HTTP_TLS_KEY: '/tls/tls.key',
     REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY: '/var/lib/registry',
     REGISTRY_STORAGE_DELETE_ENABLED: 'false',
     REGISTRY_LOG_LEVEL: 'debug',
     REGISTRY_LOG_ACCESSLOG_DISABLED: 'true'
   })
-  t.strictSame(config.http, { host: '127.0.0.2', port: 8080, secret: 'hush' })
+  const tls = { certificate: '/tls/tls.crt', key: '/tls/tls.key' }
+  t.strictSame(config.http, { host: '127.0.0.2', port: 8080, secret: 'hush', processes: 3, tls })
   t.equal(config.storage.filesystem.rootdirectory, '/var/lib/registry')
   t.equal(config.storage.delete.enabled, false)
   t.strictSame(config.log, { level: 'debug', accesslog: { disabled: true } })
@@ -83,6 +89,7 @@ t.test('a value that cannot be is refused with its variable and what it must be'
     ['REGISTRY_STORAGE_DELETE_ENABLED', ['1', 'yes', 'maybe']],
     ['REGISTRY_LOG_LEVEL', ['loud', 'trace?']],
     ['REGISTRY_LOG_ACCESSLOG_DISABLED', ['on']],
+    ['REGISTRY_HTTP_PROCESSES', ['0', '65', '-1', '1.5', 'many', '1e1']],
     ['REGISTRY_AUTH', ['htpasswd', 'token', 'None?']]
   ]
   for (const [name, values] of cases) {
@@ -92,6 +99,15 @@ t.test('a value that cannot be is refused with its variable and what it must be'
       t.match(problems[0], new RegExp(`^${name}: must be `))
     }
   }
+})
+
+t.test('TLS takes a certificate and its key', async (t) => {
+  t.match(problemsOf({ REGISTRY_HTTP_TLS_KEY: '/x' }), [
+    /^REGISTRY_HTTP_TLS_CERTIFICATE: must be set as well/
+  ])
+  t.match(problemsOf({ REGISTRY_HTTP_TLS_CERTIFICATE: '/x' }), [
+    /^REGISTRY_HTTP_TLS_KEY: must be set as well/
+  ])
 })
 
 t.test('an empty value is none, as templates leave it', async (t) => {
@@ -176,7 +192,7 @@ t.test('what would change where, by whom or whether things are stored is never p
     REGISTRY_STORAGE: 's3',
     REGISTRY_STORAGE_S3_SECRETKEY: 'hush',
     REGISTRY_STORAGE_MAINTENANCE_READONLY: '{enabled: true}',
-    REGISTRY_HTTP_TLS_CERTIFICATE: '/x',
+    REGISTRY_HTTP_TLS_CLIENTCAS: '[/x]',
     REGISTRY_AUTH_HTPASSWD_PATH: '/x',
     REGISTRY_PROXY_REMOTEURL: 'https://registry.example.org'
   }

@@ -244,9 +244,11 @@ async function statusOf(url: string): Promise<number | undefined> {
   })
 }
 
-/** This process's environment without what would configure a registry. */
+/** This process's environment without what would configure a registry, except how many processes a berth has. */
 export function neutralEnvironment(): Record<string, string | undefined> {
-  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('REGISTRY_')))
+  const isNeutral = (name: string): boolean =>
+    !name.startsWith('REGISTRY_') || name === 'REGISTRY_HTTP_PROCESSES'
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => isNeutral(name)))
 }
 
 export interface BerthOptions {
@@ -265,8 +267,11 @@ export async function startBerth(options: BerthOptions = {}): Promise<RunningSer
   return startServer({
     command: process.execPath,
     args: ['src/main.ts'],
+    ...(options.env?.REGISTRY_HTTP_TLS_KEY !== undefined && { scheme: 'https' as const }),
     env: {
       ...neutralEnvironment(),
+      UV_THREADPOOL_SIZE: '32',
+      NODE_COMPILE_CACHE: join(CHECKOUT, 'node_modules/.cache/compiled'),
       REGISTRY_HTTP_ADDR: `127.0.0.1:${port}`,
       REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY: root,
       ...options.env

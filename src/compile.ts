@@ -1,0 +1,9 @@
+import { flushCompileCache } from 'node:module'
+
+// Loads every module and starts none, so that Node keeps them compiled where NODE_COMPILE_CACHE says: from the first
+// start on, berth need not load what strips types, which takes half its start-up time and a quarter of its memory.
+await import('./main.ts')
+await import('./processes/supervise.ts')
+await import('./serve.ts')
+await import('../storage/filesystem.ts')
+flushCompileCache()

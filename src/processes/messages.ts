@@ -1,0 +1,11 @@
+/** What a worker tells the primary. Questions and answers are for its siblings: see registry/siblings.ts. */
+export type FromWorker =
+  | { type: 'serving' }
+  | { type: 'question'; id: number; topic: string; question: string }
+  | { type: 'answer'; id: number; answer?: string | undefined }
+
+/** What the primary tells a worker. */
+export type FromPrimary =
+  | { type: 'stop' }
+  | { type: 'question'; id: number; topic: string; question: string }
+  | { type: 'answers'; id: number; answers: string[] }

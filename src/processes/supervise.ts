@@ -1,0 +1,102 @@
+import cluster, { type Worker } from 'node:cluster'
+import type { Logger } from 'pino'
+import type { FromPrimary, FromWorker } from './messages.ts'
+import { type Correspondent, createRelay } from './relay.ts'
+
+/** One that lived for so long is replaced at once; one that did not, after a pause that doubles up to the longest. */
+const SOUND_MS = 10_000
+const FIRST_PAUSE_MS = 500
+const LONGEST_PAUSE_MS = 30_000
+
+export interface SuperviseOptions {
+  /** How many workers, at least 1. */
+  processes: number
+  /** What a worker is told beside the primary's own environment; `place` counts from 1. */
+  environment: (place: number) => Record<string, string>
+  /** How long workers that are to stop may take before they are killed. */
+  stopMs: number
+  logger: Logger
+}
+
+export interface Supervision {
+  /** Resolves once the first worker serves; to false when it ended before, having said why. */
+  started: Promise<boolean>
+  /** Lets all workers end what they are at. Resolves when the last is gone. */
+  stop(): Promise<void>
+}
+
+/**
+ * Keeps so many workers running, each in its own process with this program. All accept connections from one socket,
+ * which stays open as long as one of them lives: a connection that waits in it is not lost with any of them. (Node's
+ * other policy, where the primary hands out connections, lets those hang that were on the way to a dying worker.)
+ */
+export function supervise({ processes, environment, stopMs, logger }: SuperviseOptions): Supervision {
+  cluster.schedulingPolicy = cluster.SCHED_NONE
+  const relay = createRelay()
+  const running = new Map<Worker, Correspondent>()
+  const first = Promise.withResolvers<boolean>()
+  const gone = Promise.withResolvers<void>()
+  let serving = false
+  let stopping = false
+
+  function start(place: number, pauseMs: number): void {
+    const since = performance.now()
+    const worker = cluster.fork(environment(place))
+    const correspondent = { send: (message: FromPrimary) => post(worker, message) }
+    running.set(worker, correspondent)
+    relay.join(correspondent)
+
+    worker.on('message', (message: FromWorker) => {
+      if (message.type === 'serving') onServing()
+      else relay.receive(correspondent, message)
+    })
+    // Whoever is gone while a message is on its way will not miss it.
+    worker.on('error', (error) => logger.debug(error, 'a message to a process was lost'))
+    worker.once('exit', (code, signal) => {
+      running.delete(worker)
+      relay.leave(correspondent)
+      if (stopping && running.size === 0) gone.resolve()
+      if (stopping) return
+      if (!serving) {
+        first.resolve(false)
+        return
+      }
+      const lived = performance.now() - since
+      const pause = lived > SOUND_MS ? 0 : pauseMs
+      logger.error(
+        `process ${place} of ${processes} (pid ${worker.process.pid}) ended by ${signal ?? `code ${code}`} after ` +
+          `${Math.round(lived / 1000)} s: its requests were cut; another takes its place` +
+          (pause === 0 ? '' : ` in ${pause / 1000} s`)
+      )
+      const next = pause === 0 ? FIRST_PAUSE_MS : Math.min(2 * pause, LONGEST_PAUSE_MS)
+      setTimeout(() => !stopping && start(place, next), pause)
+    })
+  }
+
+  /** The others start when the first one serves: the first answer comes sooner, and what is wrong is said once. */
+  function onServing(): void {
+    if (serving) return
+    serving = true
+    first.resolve(true)
+    for (let place = 2; place <= processes && !stopping; place++) start(place, 0)
+  }
+
+  start(1, 0)
+  return {
+    started: first.promise,
+    async stop() {
+      stopping = true
+      if (running.size === 0) gone.resolve()
+      for (const worker of running.keys()) post(worker, { type: 'stop' })
+      const timer = setTimeout(() => {
+        for (const worker of running.keys()) worker.process.kill('SIGKILL')
+      }, stopMs)
+      await gone.promise
+      clearTimeout(timer)
+    }
+  }
+}
+
+function post(worker: Worker, message: FromPrimary): void {
+  if (worker.isConnected()) worker.send(message)
+}

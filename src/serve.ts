@@ -1,0 +1,87 @@
+import { readFile } from 'node:fs/promises'
+import { setTimeout as pause } from 'node:timers/promises'
+import { createSecureContext } from 'node:tls'
+import type { FastifyInstance } from 'fastify'
+import type { Logger } from 'pino'
+import { openStorage } from '../storage/open.ts'
+import { createApp, type Tls } from './app.ts'
+import { type Config, ConfigError } from './config/config.ts'
+import { schedulePurge } from './operations/purge.ts'
+import { createRegistry, type Siblings } from './registry/registry.ts'
+
+/** Kubernetes waits 30 s before it kills: transfers that last longer than this are cut. */
+export const DRAIN_MS = 28_000
+
+/** For uploads that were cut, to make safe what has come of them. */
+export const SEAL_MS = 1000
+
+/** More clients than this, at once and not yet accepted, are turned away (if the kernel's somaxconn allows so many). */
+const BACKLOG = 4096
+
+export interface ServeOptions {
+  config: Config
+  logger: Logger
+  siblings: Siblings
+  /** Whether this process removes abandoned uploads: one of a pod's is enough. */
+  purges: boolean
+  /** What is logged once requests are answered. */
+  announce: (address: string) => string
+}
+
+/** Serves the registry until `stop`, which resolves when the last open request is answered or has had its time. */
+export async function serve(options: ServeOptions): Promise<{ stop(): Promise<void> }> {
+  const { config, logger, siblings, purges } = options
+  const tls = await readTls(config)
+  const registry = createRegistry(await openStorage(config.storage), { siblings })
+  const app = await createApp({
+    registry,
+    logger,
+    accessLog: !config.log.accesslog.disabled,
+    deletes: config.storage.delete.enabled,
+    ...(tls !== undefined && { tls })
+  })
+  await listen(app, options)
+  if (purges) schedulePurge(registry.uploads.purge, logger)
+  return { stop: () => stop(app, logger) }
+}
+
+/** @throws ConfigError */
+async function readTls({ http: { tls } }: Config): Promise<Tls | undefined> {
+  if (tls === undefined) return undefined
+  const read = async (path: string, variable: string): Promise<Buffer> => {
+    try {
+      return await readFile(path)
+    } catch (error) {
+      throw new ConfigError([`${variable}: ${(error as Error).message}`])
+    }
+  }
+  const cert = await read(tls.certificate, 'REGISTRY_HTTP_TLS_CERTIFICATE')
+  const key = await read(tls.key, 'REGISTRY_HTTP_TLS_KEY')
+  try {
+    createSecureContext({ cert, key })
+  } catch (error) {
+    const problem = `must be a PEM certificate and its own key: ${(error as Error).message}`
+    throw new ConfigError([`REGISTRY_HTTP_TLS_CERTIFICATE and REGISTRY_HTTP_TLS_KEY: ${problem}`])
+  }
+  return { cert, key }
+}
+
+async function listen(app: FastifyInstance, { config, announce }: ServeOptions): Promise<void> {
+  const { host, port } = config.http
+  const how = { port, backlog: BACKLOG, listenTextResolver: announce }
+  try {
+    await app.listen({ host, ...how })
+  } catch (error) {
+    // `::` stands for every address, but not on a machine whose kernel knows no IPv6.
+    if (host !== '::' || (error as NodeJS.ErrnoException).code !== 'EAFNOSUPPORT') throw error
+    await app.listen({ host: '0.0.0.0', ...how })
+  }
+}
+
+async function stop(app: FastifyInstance, logger: Logger): Promise<void> {
+  const closed = app.close().then(() => true)
+  if (await Promise.race([closed, pause(DRAIN_MS, false)])) return
+  logger.warn('the requests that are still open are cut; uploads keep what has come and can go on')
+  app.server.closeAllConnections()
+  await Promise.race([closed, pause(SEAL_MS)])
+}
