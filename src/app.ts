@@ -82,20 +82,27 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
   // Bodies reach the handlers as they come, see http/request-body.ts.
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', (_request, _payload, done) => done(null))
-  app.addHook('onRequest', async (request, reply) => {
+  // These two run for every request: with callbacks, since promises would cost a tenth of the rate.
+  app.addHook('onRequest', (request, reply, done) => {
     if (accessLog) logRequest(request, reply, refusalOf)
     requireOneHost(request)
     setContentTypeAside(request)
-    reply.headers({ 'docker-distribution-api-version': 'registry/2.0', 'x-content-type-options': 'nosniff' })
+    reply
+      .header('docker-distribution-api-version', 'registry/2.0')
+      .header('x-content-type-options', 'nosniff')
+    done()
   })
-
-  app.addHook('onSend', async (request, reply, payload) => {
+  app.addHook('onSend', (request, reply, payload, done) => {
     request.socket.setTimeout(IDLE_MS)
-    if (!(await isBodyComing(request))) return payload
-    // The answer would be lost to a client that is still sending if the connection were closed at once.
-    const answer = typeof payload === 'string' || payload instanceof Buffer ? payload : ''
-    reply.headers({ connection: 'close', 'content-length': Buffer.byteLength(answer) })
-    return Readable.from(answerThenDrain(request, answer))
+    if (!isBodyComing(request)) return done(null, payload)
+    // What came together with the headers is still being parsed.
+    setImmediate(() => {
+      if (!isBodyComing(request)) return done(null, payload)
+      // The answer would be lost to a client that is still sending if the connection were closed at once.
+      const answer = typeof payload === 'string' || payload instanceof Buffer ? payload : ''
+      reply.headers({ connection: 'close', 'content-length': Buffer.byteLength(answer) })
+      done(null, Readable.from(answerThenDrain(request, answer)))
+    })
   })
 
   // A connection whose last request was answered while the server closes would be kept alive by its client.
@@ -121,7 +128,11 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
 
 /** Several could mean one host to a proxy and another to us. RFC 9112 §3.2. @throws RegistryError REQUEST_INVALID */
 function requireOneHost({ raw: { rawHeaders, httpVersion } }: FastifyRequest): void {
-  const hosts = rawHeaders.filter((name, index) => index % 2 === 0 && name.toLowerCase() === 'host').length
+  let hosts = 0
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index] as string
+    if (name.length === 4 && name.toLowerCase() === 'host') hosts++
+  }
   if (hosts === 1 || (hosts === 0 && httpVersion === '1.0')) return
   throw new RegistryError('REQUEST_INVALID', `Host: exactly one is needed, not ${hosts}`)
 }

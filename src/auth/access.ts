@@ -1,4 +1,4 @@
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { RegistryError } from '../oci/error.ts'
 
 /** What a request wants to do. Every route states its own; cancelling an upload is a part of pushing, and `none` is
@@ -26,24 +26,27 @@ export function guardAccess(app: FastifyInstance, { deletes, methods }: AccessOp
   app.addHook('onRoute', ({ url, config }) => {
     if (config?.action === undefined) throw new Error(`the route ${url} states no action`)
   })
-  app.addHook('onRequest', async (request, reply) => {
+  app.addHook('onRequest', (request, reply, done) => {
     refuseOtherSites(request)
     refuseOtherHosts(request)
-    const { config, url = '' } = request.routeOptions
-    if (!deletes && config.action === 'delete') {
-      reply.header(
-        'allow',
-        methods
-          .get(url)
-          ?.filter((method) => method !== 'DELETE')
-          .join(', ')
-      )
-      throw new RegistryError(
-        'UNSUPPORTED',
-        'deletion is off: set REGISTRY_STORAGE_DELETE_ENABLED=true (storage.delete.enabled)'
-      )
-    }
+    if (!deletes) refuseDeletion(request, reply, methods)
+    done()
   })
+}
+
+/** @throws RegistryError UNSUPPORTED */
+function refuseDeletion(
+  { routeOptions: { config, url = '' } }: FastifyRequest,
+  reply: FastifyReply,
+  methods: AccessOptions['methods']
+): void {
+  if (config.action !== 'delete') return
+  const others = methods.get(url)?.filter((method) => method !== 'DELETE')
+  reply.header('allow', others?.join(', '))
+  throw new RegistryError(
+    'UNSUPPORTED',
+    'deletion is off: set REGISTRY_STORAGE_DELETE_ENABLED=true (storage.delete.enabled)'
+  )
 }
 
 /**

@@ -1,4 +1,3 @@
-import { setImmediate } from 'node:timers/promises'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { RegistryError } from '../oci/error.ts'
 
@@ -10,7 +9,7 @@ export const IDLE_MS = 60_000
 const DRAIN_BYTES = 1024 * 1024
 const DRAIN_MS = 2000
 
-const contentTypes = new WeakMap<FastifyRequest, string | undefined>()
+const contentTypes = new WeakMap<FastifyRequest, string>()
 
 /**
  * Hides the request's Content-Type from fastify, which would refuse a body of a type that it does not know, and a
@@ -18,7 +17,9 @@ const contentTypes = new WeakMap<FastifyRequest, string | undefined>()
  */
 export function setContentTypeAside(request: FastifyRequest): void {
   const { headers } = request.raw
-  contentTypes.set(request, headers['content-type'])
+  const type = headers['content-type']
+  if (type === undefined) return
+  contentTypes.set(request, type)
   delete headers['content-type']
 }
 
@@ -48,11 +49,9 @@ export async function* requestBody(request: FastifyRequest, reply: FastifyReply)
   }
 }
 
-/** Whether more of the request's body is to come from the network. */
-export async function isBodyComing(request: FastifyRequest): Promise<boolean> {
-  if (!announcesBody(request) || request.raw.complete) return false
-  await setImmediate() // what came together with the headers is still being parsed
-  return !request.raw.complete
+/** Whether more of the request's body is to come, from the network or from what is still being parsed. */
+export function isBodyComing(request: FastifyRequest): boolean {
+  return announcesBody(request) && !request.raw.complete
 }
 
 /**
