@@ -1,12 +1,14 @@
 /**
- * The part of a path that comes after the repository's name. A name may itself hold `blobs` or `manifests`, so
- * the longest name wins and the family is the last that fits. Distribution spec: "Endpoints".
+ * The part of a path that comes after the repository's name. A name may itself hold `blobs` or `manifests`; of what is
+ * at the path's end only one family fits. Distribution spec: "Endpoints".
  */
 const FAMILY =
-  /^\/v2\/(.+)\/(blobs\/uploads\/?|blobs\/uploads\/[^/]+|(?:blobs|manifests|referrers)\/[^/]+|tags\/list)$/
+  /\/(?:blobs\/uploads\/?|blobs\/uploads\/[^/]+|(?:blobs|manifests|referrers)\/[^/]+|tags\/list)$/
 
-/** A request's target: a path and a query, after scheme and host where a proxy sends a whole URL (RFC 9112 §3.2). */
-const TARGET = /^(?:https?:\/\/[^/?]*)?([^?]*)(.*)$/is
+/** Where a proxy sends a whole URL as a request's target: RFC 9112 §3.2. */
+const ORIGIN = /^https?:\/\/[^/?]*/i
+
+const ROOT = '/v2/'
 
 /**
  * Folds a repository name with slashes into one path segment, since a router's parameter ends at a slash:
@@ -14,7 +16,10 @@ const TARGET = /^(?:https?:\/\/[^/?]*)?([^?]*)(.*)$/is
  * reaches the name's parser as it came, and is refused there: a name is spelled in one way only.
  */
 export function foldRepositoryName(url: string): string {
-  const [, path = '', query = ''] = TARGET.exec(url) ?? []
-  const [, name, rest] = FAMILY.exec(path) ?? []
-  return name === undefined ? path + query : `/v2/${encodeURIComponent(name)}/${rest}${query}`
+  const target = url.startsWith('/') ? url : url.replace(ORIGIN, '')
+  const query = target.indexOf('?')
+  const path = query === -1 ? target : target.slice(0, query)
+  const end = path.search(FAMILY)
+  if (!path.startsWith(ROOT) || end <= ROOT.length) return target
+  return ROOT + encodeURIComponent(path.slice(ROOT.length, end)) + target.slice(end)
 }
