@@ -48,7 +48,7 @@ const MAX_HEADER_BYTES = 64 * 1024
 export async function createApp(parts: AppParts): Promise<FastifyInstance> {
   const { registry, logger, accessLog, deletes, tls } = parts
   // A request without Host is refused in requireOneHost, in the words of the specification.
-  const http = { maxHeaderSize: MAX_HEADER_BYTES, requireHostHeader: false }
+  const http = { maxHeaderSize: MAX_HEADER_BYTES, requireHostHeader: false, optimizeEmptyRequests: true }
   const app = Fastify({
     ...(logger !== undefined && { loggerInstance: logger }),
     logController: new LogController({ disableRequestLogging: true }),
