@@ -1,4 +1,5 @@
-// Kills the registry at random moments while clients push, and looks at what is there after each restart.
+// Kills the registry at random moments while clients push, and looks at what is there after each restart: all its
+// processes at once, the primary alone, or first single workers, of which no other request may notice anything.
 // --rounds 200 --seed N for the long form.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createClient } from '../support/client.ts'
@@ -6,10 +7,12 @@ import { createLedger } from '../support/ledger.ts'
 import { freePort, type RunningServer, scratch, startBerth } from '../support/processes.ts'
 import { createPusher } from '../support/pusher.ts'
 import { seeded } from '../support/random.ts'
+import { clientPortsOf, isListening } from '../support/sockets.ts'
 import { auditStorage } from '../support/storage-folder.ts'
 import { createPushing, type InFlight, type World } from '../support/traffic.ts'
-import { createVerdict, numberOption, within } from '../support/verdict.ts'
+import { createVerdict, eventually, numberOption, within } from '../support/verdict.ts'
 import { createVerification } from '../support/verification.ts'
+import { processTree } from '../support/vitals.ts'
 
 const CLIENTS = 8
 const rounds = numberOption('rounds', 20)
@@ -25,6 +28,7 @@ const world: World = {
   parked: [],
   contents: [],
   killed: false,
+  lostPorts: new Set(),
   figures: {}
 }
 const pushing = Array.from({ length: CLIENTS }, (_, id) => createPushing(world, id, random.branch(id)))
@@ -57,9 +61,10 @@ verdict.note(`${world.ledger.blobs.length} blobs and ${world.ledger.manifests.le
 verdict.note(`${world.ledger.tags.size} tags acknowledged, ${world.parked.length} uploads still open`)
 verdict.check(verdict.failures() === 0, 'nothing acknowledged is lost, nothing unverified is visible')
 
-/** All clients push at once, and the whole process group is killed in the midst of it. */
+/** All clients push at once, and in the midst of it processes are killed, in the end all of them. */
 async function killAmidTraffic(server: RunningServer, afterMs: number): Promise<InFlight[]> {
   world.killed = false
+  world.lostPorts.clear()
   const clients = pushing.map(async (one) => {
     try {
       return await one.pushUntilKilled()
@@ -69,13 +74,51 @@ async function killAmidTraffic(server: RunningServer, afterMs: number): Promise<
     }
   })
   await sleep(afterMs)
+  const workers = processTree(server.pid).slice(1)
+  const way = workers.length === 0 ? 'group' : random.pick(['group', 'primary', 'worker'])
+  if (way === 'worker') {
+    for (let kills = random.between(1, 3); kills > 0; kills -= 1) {
+      await killWorker(server)
+      await sleep(Math.round(random.next() * 1000))
+    }
+  }
   world.killed = true
-  server.kill('SIGKILL')
+  if (way === 'primary') process.kill(server.pid, 'SIGKILL')
+  else server.kill('SIGKILL')
   await server.exited
-  count('kills')
+  count(`kills of ${way === 'primary' ? 'the primary' : 'all processes'}`)
+  const gone = await eventually(() => workers.every(isGone), 10_000, 5)
+  verdict.must(gone, 'no worker outlives its primary')
   const inFlight = await within(30_000, 'clients of a killed server', Promise.all(clients))
   world.ledger.cut()
   return inFlight.filter((one) => one !== undefined)
+}
+
+/** Kills one worker, and waits until another has taken its place. Its connections, and no others, may break. */
+async function killWorker(server: RunningServer): Promise<void> {
+  const workersNow = (): number[] => processTree(server.pid).slice(1)
+  const allServe = (): boolean =>
+    workersNow().length > 1 && workersNow().every((pid) => isListening(pid, port))
+  // While only one serves, the port closes with it.
+  verdict.must(await eventually(allServe, 10_000, 20), 'several workers serve')
+  const workers = workersNow()
+  const victim = random.pick(workers)
+  process.kill(victim, 'SIGSTOP') // so that it accepts no more than what is seen here
+  for (const lost of clientPortsOf(victim)) world.lostPorts.add(lost)
+  process.kill(victim, 'SIGKILL')
+  count('kills of single workers')
+  const isReplaced = (): boolean =>
+    workersNow().length === workers.length && !workersNow().includes(victim) && allServe()
+  verdict.must(await eventually(isReplaced, 10_000, 20), 'a worker that was killed is replaced')
+}
+
+function isGone(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return false
+  } catch {
+    return true
+  }
 }
 
 /** Drafts and open uploads may be left over; a blob that is not what its name says, or a dead link, may not. */

@@ -21,6 +21,17 @@ export interface RequestOptions {
   body?: Uint8Array | AsyncIterable<Uint8Array>
 }
 
+/** The connection broke before the answer had come. */
+export class ConnectionLost extends Error {
+  override readonly name = 'ConnectionLost'
+  /** This end of it; undefined when it never came about. */
+  readonly localPort: number | undefined
+  constructor(localPort: number | undefined, cause: unknown) {
+    super((cause as Error).message, { cause })
+    this.localPort = localPort
+  }
+}
+
 /** Plain requests to one server over kept connections, with no retries and no timeouts of its own. */
 export interface Client {
   request(method: string, path: string, options?: RequestOptions): Promise<Reply>
@@ -42,12 +53,21 @@ export function createClient(url: string): Client {
     return new Promise((resolve, reject) => {
       const outgoing = httpRequest(url + path, { method, agent, headers: headers ?? {} })
       let answered = false
+      let localPort: number | undefined
+      const lost = (error: unknown): void => reject(new ConnectionLost(localPort, error))
+      outgoing.once('socket', (socket) => {
+        localPort = socket.localPort
+        if (!socket.connecting) return
+        socket.once('connect', () => {
+          localPort = socket.localPort
+        })
+      })
       outgoing.on('response', (reply) => {
         answered = true
-        receive(reply, reply.statusCode ?? 0, reply.headers).then(resolve, reject)
+        receive(reply, reply.statusCode ?? 0, reply.headers).then(resolve, lost)
       })
       // After an early answer the server may stop reading: what we fail to send is then no failure.
-      outgoing.on('error', (error) => answered || reject(error))
+      outgoing.on('error', (error) => answered || lost(error))
       if (body === undefined || body instanceof Uint8Array) {
         outgoing.end(body)
       } else {

@@ -1,4 +1,4 @@
-import { type Client, createClient } from './client.ts'
+import { type Client, ConnectionLost, createClient } from './client.ts'
 import type { Ledger } from './ledger.ts'
 import { createPusher, imageManifest, type Pusher, UnexpectedReply, type Upload, uploadOf } from './pusher.ts'
 import type { Random } from './random.ts'
@@ -13,6 +13,8 @@ export interface World {
   contents: Buffer[]
   /** True once the server has been killed: from then on a lost connection is no failure. */
   killed: boolean
+  /** The ports of connections that a killed worker had: to lose one of them is no failure either. */
+  lostPorts: Set<number>
   figures: Record<string, number>
 }
 
@@ -181,6 +183,25 @@ export function createPushing(world: World, id: number, random: Random): Pushing
     return small ?? (kind > 0.97 ? parkOperation(name) : blobOperation(name))
   }
 
+  const isCut = (error: unknown): boolean =>
+    error instanceof ConnectionLost && error.localPort !== undefined && world.lostPorts.has(error.localPort)
+
+  /** Retries what a dead worker has cut, until it succeeds; false when the whole server is killed meanwhile. */
+  async function succeeds(operation: Operation): Promise<boolean> {
+    while (true) {
+      try {
+        await operation.retry()
+        count('retries while the other workers serve')
+        return true
+      } catch (error) {
+        if (error instanceof UnexpectedReply || !(world.killed || isCut(error))) {
+          throw new Error(`retry of ${operation.title}`, { cause: error })
+        }
+        if (world.killed) return false
+      }
+    }
+  }
+
   const mountable = (): boolean => ledger.blobs.length > 0
 
   return {
@@ -191,10 +212,12 @@ export function createPushing(world: World, id: number, random: Random): Pushing
           await operation.attempt()
           count('operations')
         } catch (error) {
-          if (error instanceof UnexpectedReply || !world.killed) {
+          if (error instanceof UnexpectedReply || !(world.killed || isCut(error))) {
             throw new Error(operation.title, { cause: error })
           }
-          return operation
+          if (world.killed) return operation
+          count('requests cut with their worker')
+          if (!(await succeeds(operation))) return operation
         }
       }
     },
