@@ -99,8 +99,6 @@ async function killWorker(server: RunningServer): Promise<void> {
   const workersNow = (): number[] => processTree(server.pid).slice(1)
   const allServe = (): boolean =>
     workersNow().length > 1 && workersNow().every((pid) => isListening(pid, port))
-  // While only one serves, the port closes with it.
-  verdict.must(await eventually(allServe, 10_000, 20), 'several workers serve')
   const workers = workersNow()
   const victim = random.pick(workers)
   process.kill(victim, 'SIGSTOP') // so that it accepts no more than what is seen here

@@ -5,9 +5,12 @@ import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } f
 import { get as httpGet } from 'node:http'
 import { get as httpsGet } from 'node:https'
 import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { isListening } from './sockets.ts'
+import { eventually } from './verdict.ts'
+import { processTree } from './vitals.ts'
 
 /** The folder that holds `package.json`. */
 export const CHECKOUT = join(import.meta.dirname, '..', '..', '..')
@@ -260,26 +263,33 @@ export interface BerthOptions {
   env?: Record<string, string>
 }
 
-/** Starts berth as `npm start` does, over a folder, and waits until it is healthy. */
+/** Starts berth as `npm start` does, over a folder, and waits until all of its processes serve. */
 export async function startBerth(options: BerthOptions = {}): Promise<RunningServer> {
   const root = options.root ?? scratch()
   const port = options.port ?? (await freePort())
-  return startServer({
+  const env = { ...neutralEnvironment(), ...options.env }
+  const server = await startServer({
     command: process.execPath,
     args: ['src/main.ts'],
     ...(options.env?.REGISTRY_HTTP_TLS_KEY !== undefined && { scheme: 'https' as const }),
     env: {
-      ...neutralEnvironment(),
       UV_THREADPOOL_SIZE: '32',
       NODE_COMPILE_CACHE: join(CHECKOUT, 'node_modules/.cache/compiled'),
       REGISTRY_HTTP_ADDR: `127.0.0.1:${port}`,
       REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY: root,
-      ...options.env
+      ...env
     },
     port,
     root,
     ready: '/healthz'
   })
+  const processes = Number(env.REGISTRY_HTTP_PROCESSES || Math.min(4, availableParallelism()))
+  if (processes > 1) {
+    const workers = (): number[] => processTree(server.pid).slice(1)
+    const serving = (): number => workers().filter((pid) => isListening(pid, port)).length
+    await eventually(() => serving() === processes, 30_000, 10)
+  }
+  return server
 }
 
 /** What docker-registry reads, to serve or to collect garbage of a folder with deletions allowed. */

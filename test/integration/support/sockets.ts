@@ -1,4 +1,5 @@
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
+import { openHandles } from './vitals.ts'
 
 /** A TCP socket of this machine over IPv4. */
 interface Socket {
@@ -21,15 +22,8 @@ function tcpSockets(): Socket[] {
 const portOf = (address: string): number => Number.parseInt(address.split(':')[1] ?? '', 16)
 
 function socketsOf(pid: number): Socket[] {
-  const held = new Set(
-    readdirSync(`/proc/${pid}/fd`).map((fd) => {
-      try {
-        return /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/${pid}/fd/${fd}`))?.[1]
-      } catch {
-        return undefined // closed since
-      }
-    })
-  )
+  const inodes = openHandles(pid).map((handle) => /socket:\[(\d+)\]$/.exec(handle)?.[1])
+  const held = new Set(inodes)
   return tcpSockets().filter(({ inode }) => held.has(inode))
 }
 
