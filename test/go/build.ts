@@ -27,6 +27,11 @@ const TOOLS = {
     folder: 'distribution',
     build: ['build'],
     package: 'github.com/distribution/distribution/v3/cmd/registry'
+  },
+  zot: {
+    folder: 'zot',
+    build: ['build', '-tags', 'containers_image_openpgp'], // its minimal form
+    package: 'zotregistry.io/zot/cmd/zot'
   }
 } as const satisfies Record<string, Tool>
 
