@@ -1,8 +1,10 @@
-import { rmSync } from 'node:fs'
+import { mkdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
 import { scratch } from '../test/integration/support/processes.ts'
 import { printCommands, tool } from './commands.ts'
-import type { Contender, Setup } from './contenders.ts'
+import type { Contender } from './contenders.ts'
 import type { Group, Measure, Sample, Site } from './measure.ts'
+import { type Setup, setupName } from './setup.ts'
 
 /** One measure in one setup. */
 export interface Result {
@@ -19,12 +21,12 @@ export interface ContenderResult {
   voids: string[]
 }
 
-/** How often a void sample is tried again before the contender is left with fewer. */
+/** How often a void sample is tried again. */
 const MORE_TRIES = 1
 
 /**
- * Runs the measures of a group in one setup: all contenders are started, filled and warmed up, then take turns.
- * Everything they stored is gone afterwards.
+ * Runs measures of a group in one setup: all contenders are started and filled, then take turns. Everything they
+ * stored is gone afterwards.
  */
 export async function alternate(
   group: Group,
@@ -39,24 +41,30 @@ export async function alternate(
     contenders: contenders.map(({ name }): ContenderResult => ({ name, samples: [], voids: [] }))
   }))
   const sites: Site[] = []
-  const root = scratch()
+  const folder = scratch()
   try {
     for (const contender of contenders) {
       try {
-        const site = { contender, server: await contender.start(`${root}/${contender.name}`, setup) }
+        const root = join(folder, contender.name)
+        mkdirSync(root)
+        const site = { contender, setup, server: await contender.start(root, setup) }
         sites.push(site)
         await group.prepare(site)
       } catch (error) {
-        for (const each of results) note(each, contender, error)
+        for (const result of results) note(result, contender, error)
       }
     }
     for (const result of results) {
-      console.log(`  ${result.measure.name}`)
-      for (let round = 0; round <= rounds; round++) await playRound(result, sites, round)
+      console.log(`  ${result.measure.name}, ${setupName(setup)}`)
+      const begun = sites.filter(({ contender }) => contenderOf(result, contender).voids.length === 0)
+      await playRound(result, begun, 0)
+      // Who could not even warm up takes no part.
+      const able = begun.filter(({ contender }) => contenderOf(result, contender).voids.length <= MORE_TRIES)
+      for (let round = 1; round <= rounds; round++) await playRound(result, able, round)
     }
   } finally {
     await Promise.all(sites.map(({ server }) => server.stop()))
-    rmSync(root, { recursive: true, force: true })
+    rmSync(folder, { recursive: true, force: true })
   }
   return results
 }
@@ -65,9 +73,7 @@ export async function alternate(
 async function playRound(result: Result, sites: readonly Site[], round: number): Promise<void> {
   const { measure } = result
   printCommands(round === 0) // later rounds repeat them
-  for (let turn = 0; turn < sites.length; turn++) {
-    const site = sites[(turn + round) % sites.length]
-    if (site === undefined) continue
+  for (const site of [...sites.slice(round % sites.length), ...sites.slice(0, round % sites.length)]) {
     for (let go = 0; go <= MORE_TRIES; go++) {
       await tool('sync', []) // what another one wrote must not be written while this one is measured
       try {
@@ -83,7 +89,7 @@ async function playRound(result: Result, sites: readonly Site[], round: number):
 
 function note(result: Result, contender: Contender, error: unknown): void {
   const reason = error instanceof Error ? error.message : String(error)
-  console.log(`    void: ${contender.name}: ${reason.slice(0, 500)}`)
+  console.log(`    void: ${contender.name}: ${reason.slice(0, 500).replaceAll(/\s+/g, ' ')}`)
   contenderOf(result, contender).voids.push(reason)
 }
 

@@ -1,6 +1,9 @@
-import { join } from 'node:path'
-import { CHECKOUT, type Output, type RunOptions, run } from '../test/integration/support/processes.ts'
-import type { Job, LoadResult, Percentiles } from './load/main.ts'
+import { accessSync, constants } from 'node:fs'
+import { delimiter, join } from 'node:path'
+import { CHECKOUT, type Output, run } from '../test/integration/support/processes.ts'
+import type { Job } from './load/main.ts'
+import type { LoadResult } from './load/tally.ts'
+import type { Percentiles } from './statistics.ts'
 
 const LIMIT_MS = 10 * 60_000
 
@@ -8,15 +11,11 @@ const lines: string[] = []
 let printing = true
 
 /** Runs a command to its end and prints its line unless it is told not to. @throws CommandFailed */
-export async function tool(
-  command: string,
-  args: readonly string[],
-  options: RunOptions = {}
-): Promise<Output> {
+export async function tool(command: string, args: readonly string[]): Promise<Output> {
   const line = [command, ...args].map(quoted).join(' ')
   if (printing) console.log(`    $ ${line}`)
   lines.push(line)
-  return run(command, args, { cwd: CHECKOUT, timeoutMs: LIMIT_MS, ...options })
+  return run(command, args, { cwd: CHECKOUT, timeoutMs: LIMIT_MS })
 }
 
 /** Whether the lines of commands are printed. */
@@ -33,57 +32,100 @@ function quoted(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`
 }
 
-/** Runs our own client in a process of its own. @throws Error when an answer was wrong */
-export async function load(job: Job): Promise<LoadResult> {
-  const { stdout } = await tool(process.execPath, ['bench/load/main.ts', JSON.stringify(job)])
-  const result: LoadResult = JSON.parse(stdout)
-  if (result.wrong.length > 0) throw new Error(result.wrong.join('; '))
-  return result
+export function isInstalled(command: string): boolean {
+  return (process.env.PATH ?? '').split(delimiter).some((folder) => {
+    try {
+      accessSync(join(folder, command), constants.X_OK)
+      return true
+    } catch {
+      return false
+    }
+  })
 }
 
-export interface WrkResult {
+/** So far ahead of their start are processes of our load created that start together. */
+const START_AHEAD_MS = 500
+
+/** Runs our own load, each job in a process of its own, and adds up what they saw. @throws Error when any answer
+ *  was wrong */
+export async function load(...jobs: Job[]): Promise<LoadResult> {
+  const startAt = Date.now() + START_AHEAD_MS
+  const outputs = await Promise.all(
+    jobs.map((job) => {
+      const text = JSON.stringify(jobs.length > 1 ? { ...job, startAt } : job)
+      return tool(process.execPath, ['bench/load/main.ts', text])
+    })
+  )
+  const sum: LoadResult = { requests: 0, bytes: 0, seconds: 0, statuses: {}, wrong: [], times: {} }
+  for (const { stdout } of outputs) {
+    const result: LoadResult = JSON.parse(stdout)
+    sum.requests += result.requests
+    sum.bytes += result.bytes
+    sum.seconds = Math.max(sum.seconds, result.seconds)
+    sum.wrong.push(...result.wrong)
+    for (const [status, count] of Object.entries(result.statuses)) {
+      sum.statuses[status] = (sum.statuses[status] ?? 0) + count
+    }
+    for (const [what, times] of Object.entries(result.times)) {
+      sum.times[what] = (sum.times[what] ?? []).concat(times)
+    }
+  }
+  if (sum.wrong.length > 0) throw new Error(`${JSON.stringify(sum.statuses)}, ${sum.wrong.join('; ')}`)
+  return sum
+}
+
+export interface Hammered {
   requests: number
-  bytes: number
   seconds: number
   latencyMs: Percentiles
 }
 
-/** GET over kept connections. @throws Error unless every answer was 2xx and as long as `rawLength`, headers included */
-export async function wrk(
-  url: string,
-  {
-    connections,
-    seconds,
-    rawLength,
-    headers = {}
-  }: {
-    connections: number
-    seconds: number
-    rawLength: number
-    headers?: Record<string, string>
-  }
-): Promise<WrkResult> {
-  const fields = Object.entries(headers).flatMap(([name, value]) => ['-H', `${name}: ${value}`])
-  const script = join('bench', 'load', 'wrk.lua')
+export interface Hammering {
+  connections: number
+  seconds: number
+  headers?: Record<string, string>
+}
+
+/** GET over kept connections. `rawLength` is that of a whole answer, headers included.
+ *  @throws Error unless every answer was 2xx and so long */
+export async function wrk(url: string, rawLength: number, hammering: Hammering): Promise<Hammered> {
+  const { connections, seconds, headers = {} } = hammering
   const { stdout } = await tool('wrk', [
-    ...['-t', '1', '-c', `${connections}`, '-d', `${seconds}s`, '--latency', '-s', script],
-    ...fields,
+    ...['-t', '1', '-c', `${connections}`, '-d', `${seconds}s`, '-s', 'bench/load/wrk.lua'],
+    ...Object.entries(headers).flatMap(([name, value]) => ['-H', `${name}: ${value}`]),
     url
   ])
-  const last = stdout.trimEnd().split('\n').at(-1) ?? ''
-  const { requests, bytes, microseconds, errors, notSuccess, p50, p90, p99 } = JSON.parse(last)
+  const counted = JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? '')
+  const { requests, bytes, microseconds, errors, notSuccess, p50, p90, p99 } = counted
   if (errors > 0 || notSuccess > 0) throw new Error(`${errors} failed, ${notSuccess} not 2xx or 3xx`)
   // What is under way when the time is over may be counted in bytes and not yet as a request.
   const extra = bytes - requests * rawLength
   if (requests === 0 || extra < 0 || extra > connections * rawLength) {
     throw new Error(`${bytes} bytes in ${requests} answers, which should be ${rawLength} bytes long`)
   }
-  return {
-    requests,
-    bytes,
-    seconds: microseconds / 1e6,
-    latencyMs: { p50: p50 / 1000, p90: p90 / 1000, p99: p99 / 1000 }
+  const latencyMs = { p50: p50 / 1000, p90: p90 / 1000, p99: p99 / 1000 }
+  return { requests, seconds: microseconds / 1e6, latencyMs }
+}
+
+/** GET over kept connections, in HTTP/1.0. @throws Error unless every answer was 2xx and as long as `length` */
+export async function ab(
+  url: string,
+  length: number,
+  { connections, seconds }: Hammering
+): Promise<Hammered> {
+  const { stdout } = await tool('ab', [
+    ...['-q', '-k', '-c', `${connections}`, '-t', `${seconds}`, '-n', '10000000', url]
+  ])
+  const number = (pattern: RegExp): number => Number(pattern.exec(stdout)?.[1])
+  const requests = number(/^Complete requests: +(\d+)/m)
+  const failed = number(/^Failed requests: +(\d+)/m) + (stdout.includes('Non-2xx responses') ? 1 : 0)
+  const body = number(/^Document Length: +(\d+)/m)
+  if (!(requests > 0) || failed > 0 || body !== length) {
+    throw new Error(`${requests} answers, ${failed} of them wrong, ${body} bytes long, not ${length}`)
   }
+  const percentile = (share: number): number => number(new RegExp(`^ +${share}% +(\\d+)`, 'm'))
+  const latencyMs = { p50: percentile(50), p90: percentile(90), p99: percentile(99) }
+  return { requests, seconds: number(/^Time taken for tests: +([\d.]+)/m), latencyMs }
 }
 
 /** One GET whose body is thrown away; gives its seconds, connecting included.

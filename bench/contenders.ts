@@ -6,47 +6,74 @@ import {
   freePort,
   neutralEnvironment,
   type RunningServer,
+  run,
   scratch,
   startDockerRegistry,
   startServer
 } from '../test/integration/support/processes.ts'
-
-/** How all contenders of a run are set up. */
-export interface Setup {
-  tls: boolean
-  accessLog: boolean
-}
+import { startNginx, startZot } from './peers.ts'
+import { type Setup, settings } from './setup.ts'
 
 export interface Contender {
   name: string
   /** What it is, in words. */
   title: string
-  /** What it takes part in: everything, or only what needs no API. */
-  kind: 'registry' | 'files'
-  /** Over a folder that it may hold already. @throws when it cannot run here */
+  /** How it keeps things; `files` only serves them. */
+  layout: 'distribution' | 'zot' | 'files'
+  /** Builds or looks for what it takes and gives its version. @throws Error when it cannot run here */
+  version(): Promise<string>
+  /** Over a folder that it may have filled before. */
   start(root: string, setup: Setup): Promise<RunningServer>
 }
 
+/** In the order of the tables. The reference is the first of those named that can run. */
 export const CONTENDERS: readonly Contender[] = [
   {
     name: 'berth-1',
     title: 'berth, 1 process',
-    kind: 'registry',
+    layout: 'distribution',
+    version: berthVersion,
     start: (root, setup) => startBerth(root, setup, 1)
   },
   {
     name: 'berth-2',
     title: 'berth, 2 processes',
-    kind: 'registry',
+    layout: 'distribution',
+    version: berthVersion,
     start: (root, setup) => startBerth(root, setup, 2)
   },
   {
     name: 'distribution',
     title: 'CNCF distribution 3',
-    kind: 'registry',
+    layout: 'distribution',
+    version: async () => firstLine(await goTool('distribution'), '--version'),
     start: async (root, setup) => startDistribution(root, setup, await goTool('distribution'))
+  },
+  {
+    name: 'docker-registry',
+    title: "CNCF distribution 2, Debian's package",
+    layout: 'distribution',
+    version: () => firstLine('docker-registry', '--version'),
+    start: (root, setup) => startDistribution(root, setup, 'docker-registry')
+  },
+  {
+    name: 'zot',
+    title: 'zot, its minimal form',
+    layout: 'zot',
+    version: async () => `zot ${await pinned('zot', 'zotregistry.io/zot')}, ${await goTool('zot')}`,
+    start: async (root, setup) => startZot(root, setup, await goTool('zot'))
+  },
+  {
+    name: 'nginx',
+    title: 'nginx with sendfile, for pulls only',
+    layout: 'files',
+    version: () => firstLine('nginx', '-v'),
+    start: startNginx
   }
 ]
+
+/** CNCF distribution 3, or where it cannot be built what Debian has of it. */
+export const REFERENCES: readonly string[] = ['distribution', 'docker-registry']
 
 /** The start command of package.json, so that what is measured is what is started. */
 async function startBerth(root: string, setup: Setup, processes: number): Promise<RunningServer> {
@@ -61,7 +88,7 @@ async function startBerth(root: string, setup: Setup, processes: number): Promis
       REGISTRY_HTTP_ADDR: `127.0.0.1:${port}`,
       REGISTRY_HTTP_PROCESSES: `${processes}`,
       REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY: root,
-      ...settings(setup)
+      ...(await settings(setup))
     },
     scheme: setup.tls ? 'https' : 'http',
     port,
@@ -73,14 +100,9 @@ async function startBerth(root: string, setup: Setup, processes: number): Promis
 async function startDistribution(root: string, setup: Setup, command: string): Promise<RunningServer> {
   return startDockerRegistry(root, command, {
     // As its own example configuration and Debian's have it.
-    env: { REGISTRY_STORAGE_CACHE_BLOBDESCRIPTOR: 'inmemory', ...settings(setup) },
+    env: { REGISTRY_STORAGE_CACHE_BLOBDESCRIPTOR: 'inmemory', ...(await settings(setup)) },
     scheme: setup.tls ? 'https' : 'http'
   })
-}
-
-/** By the names that CNCF distribution and berth share. */
-function settings({ accessLog }: Setup): Record<string, string> {
-  return { REGISTRY_LOG_ACCESSLOG_DISABLED: `${!accessLog}` }
 }
 
 /** A copy: memory that processes of a run share (a program's code above all) counts for each of them in part only,
@@ -90,4 +112,22 @@ function nodeOfItsOwn(): string {
   mkdirSync(folder)
   copyFileSync(process.execPath, join(folder, 'node'))
   return folder
+}
+
+async function berthVersion(): Promise<string> {
+  const commit = await run('git', ['describe', '--always', '--dirty'], { cwd: CHECKOUT }).then(
+    ({ stdout }) => `commit ${stdout.trim()}`,
+    () => 'no git checkout'
+  )
+  return `berth, ${commit}, Node ${process.version}`
+}
+
+async function pinned(folder: string, module: string): Promise<string | undefined> {
+  const text = readFileSync(join(CHECKOUT, 'test', 'go', folder, 'go.mod'), 'utf8')
+  return new RegExp(`^require ${module} (\\S+)`, 'm').exec(text)?.[1]
+}
+
+async function firstLine(command: string, argument: string): Promise<string> {
+  const { stdout, stderr } = await run(command, [argument])
+  return (stdout + stderr).split('\n')[0] ?? ''
 }

@@ -8,6 +8,8 @@ export interface Content {
   id: string
   /** `sha256:…` of all its bytes. */
   digest: string
+  /** Where they are others than size and id decide. */
+  bytes?: Buffer
 }
 
 const TAIL = 16
@@ -27,8 +29,14 @@ export function content(size: number, id: string): Content {
   return { size, id, digest: `sha256:${hash.copy().update(tail).digest('hex')}` }
 }
 
+export function contentOf(bytes: Buffer): Content {
+  const digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}`
+  return { size: bytes.length, id: digest, digest, bytes }
+}
+
 /** Its bytes from `start` up to `end`, in pieces of at most 1 MiB that must not be written to. */
-export function* bytesOf({ size, id }: Content, start = 0, end = size): Generator<Buffer> {
+export function* bytesOf({ size, id, bytes }: Content, start = 0, end = size): Generator<Buffer> {
+  if (bytes !== undefined) return yield bytes.subarray(start, end)
   const tail = tailOf(size, id)
   const body = size - tail.length
   yield* pieces(Math.min(end, body), start)

@@ -1,7 +1,6 @@
-import { type Content, content } from './content.ts'
+import { type Content, content, contentOf } from './content.ts'
 
 export const MANIFEST_TYPE = 'application/vnd.oci.image.manifest.v1+json'
-const CONFIG_SIZE = 1024
 
 export interface Image {
   manifest: Buffer
@@ -11,8 +10,15 @@ export interface Image {
 
 /** An image that its id and the sizes of its layers decide. */
 export function imageOf(id: string, layerSizes: readonly number[]): Image {
-  const config = content(CONFIG_SIZE, `${id}#config`)
   const layers = layerSizes.map((size, number) => content(size, `${id}#${number}`))
+  const config = contentOf(
+    Buffer.from(
+      JSON.stringify({
+        ...{ architecture: 'amd64', os: 'linux', config: { Labels: { id } } },
+        rootfs: { type: 'layers', diff_ids: layers.map(({ digest }) => digest) }
+      })
+    )
+  )
   const descriptor = (mediaType: string, { digest, size }: Content) => ({ mediaType, digest, size })
   const manifest = {
     schemaVersion: 2,

@@ -1,12 +1,20 @@
 import type { RunningServer } from '../test/integration/support/processes.ts'
-import type { Contender, Setup } from './contenders.ts'
-import type { Percentiles } from './load/main.ts'
+import type { Contender } from './contenders.ts'
+import type { Setup } from './setup.ts'
+import type { Percentiles } from './statistics.ts'
 import type { Usage } from './usage.ts'
 
 /** A contender that runs. */
 export interface Site {
   contender: Contender
+  setup: Setup
+  /** Another one after a restart, over the same folder. */
   server: RunningServer
+}
+
+export async function restart(site: Site): Promise<void> {
+  await site.server.stop()
+  site.server = await site.contender.start(site.server.root, site.setup)
 }
 
 /** One go at a measure. */
@@ -18,6 +26,8 @@ export interface Sample extends Usage {
   /** Moved, where bytes are. */
   bytes?: number
   latencyMs?: Percentiles
+  /** What else there is to say, by name. */
+  more?: Record<string, string | number>
 }
 
 export interface Measure {
@@ -26,27 +36,22 @@ export interface Measure {
   unit: 'requests/s' | 'MiB/s' | 'images/s' | 'ms' | 'MiB'
   /** Which of two values is the better one. */
   better: 'higher' | 'lower'
+  /** Programs that have to be on the PATH. */
+  tools: readonly string[]
   setups: readonly Setup[]
+  /** Whether a short bench has it. */
+  quick?: boolean
   /** @throws Error when anything was not as it should be: the sample is then void */
   sample(site: Site, round: number): Promise<Sample>
 }
 
 /** Measures that share servers and what is stored on them. */
 export interface Group {
-  /** Programs that have to be on the PATH. */
-  tools: readonly string[]
   /** Whether servers of files take part too. */
   files: boolean
+  /** The most that so many contenders store at one time, in bytes. */
+  space(contenders: number): number
   /** Stores what is measured; once for each contender. */
   prepare(site: Site): Promise<void>
   measures: readonly Measure[]
-}
-
-export const PLAIN: Setup = { tls: false, accessLog: false }
-export const TLS: Setup = { tls: true, accessLog: false }
-export const LOGGED: Setup = { tls: false, accessLog: true }
-export const TLS_LOGGED: Setup = { tls: true, accessLog: true }
-
-export function setupName({ tls, accessLog }: Setup): string {
-  return [tls ? 'TLS' : '', accessLog ? 'access log' : ''].filter((part) => part !== '').join(', ') || 'plain'
 }

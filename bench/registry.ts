@@ -4,10 +4,11 @@ import { join } from 'node:path'
 import { bytesOf, type Content, writeContent } from './content.ts'
 import { type Image, MANIFEST_TYPE } from './image.ts'
 import { type Answer, type Connection, connect, type Exchange } from './load/connection.ts'
-import { locationOf } from './load/small-images.ts'
+import { closingOf, locationOf, uploadsOf } from './load/pushes.ts'
 import type { Site } from './measure.ts'
 
 /** What has to be done beside what is measured: filling a registry, and looking at what it holds. */
+
 export async function withConnection<T>(
   url: string,
   use: (connection: Connection) => Promise<T>
@@ -45,7 +46,7 @@ export async function placeBlob(
   repository: string,
   blob: Content
 ): Promise<void> {
-  if (contender.kind === 'registry') {
+  if (contender.layout !== 'files') {
     await withConnection(server.url, (connection) => putBlob(connection, repository, blob))
   } else {
     const folder = join(server.root, 'v2', repository, 'blobs')
@@ -58,7 +59,7 @@ async function putBlob(connection: Connection, repository: string, blob: Content
   const location = await openUpload(connection, repository)
   await expect(connection, 201, {
     method: 'PUT',
-    path: closing(location, blob),
+    path: closingOf(location, blob),
     headers: { 'Content-Type': 'application/octet-stream', 'Content-Length': blob.size },
     body: bytesOf(blob)
   })
@@ -66,17 +67,20 @@ async function putBlob(connection: Connection, repository: string, blob: Content
 
 /** Gives the path and query to send to. */
 export async function openUpload(connection: Connection, repository: string): Promise<string> {
-  const path = `/v2/${repository}/blobs/uploads/`
-  return locationOf(await expect(connection, 202, { method: 'POST', path, headers: { 'Content-Length': 0 } }))
+  const exchange = { method: 'POST', path: uploadsOf(repository), headers: { 'Content-Length': 0 } }
+  return locationOf(await expect(connection, 202, exchange))
 }
 
 export async function closeUpload(connection: Connection, location: string, blob: Content): Promise<void> {
-  const path = closing(location, blob)
+  const path = closingOf(location, blob)
   await expect(connection, 201, { method: 'PUT', path, headers: { 'Content-Length': 0 } })
 }
 
-function closing(location: string, { digest }: Content): string {
-  return `${location}${location.includes('?') ? '&' : '?'}digest=${digest}`
+export async function getBytes(url: string, path: string, headers: Record<string, string>): Promise<Buffer> {
+  const pieces: Buffer[] = []
+  const onBody = (piece: Buffer): void => void pieces.push(Buffer.from(piece))
+  await withConnection(url, (connection) => expect(connection, 200, { method: 'GET', path, headers, onBody }))
+  return Buffer.concat(pieces)
 }
 
 /** Pulls a blob and hashes it. @throws Error when it is not what it should be */
@@ -92,14 +96,24 @@ export async function verifyBlob(url: string, repository: string, { digest, size
   }
 }
 
+/** Pulls an image and compares all its bytes. @throws Error when it is not what it should be */
+export async function verifyImage(url: string, repository: string, image: Image, tag: string): Promise<void> {
+  const path = `/v2/${repository}/manifests/${tag}`
+  const manifest = await getBytes(url, path, { Accept: MANIFEST_TYPE })
+  if (!manifest.equals(image.manifest)) throw new Error(`${path} is not the manifest that was pushed`)
+  for (const blob of [...image.layers, image.config]) await verifyBlob(url, repository, blob)
+}
+
 /**
- * Removes the large files that a server has stored, whatever its layout, so that the next push finds the same disk
+ * Removes what a server has stored of `size` bytes, whatever its layout, so that the next push finds the same disk
  * and the same page cache: memory that was in use a moment ago is far cheaper than memory that a virtual machine
  * first has to get from its host. Deleting through the API would leave the bytes.
  */
-export function removeLargeFiles({ server }: Site): void {
+export function removeBlobs({ server }: Site, size: number, keep?: Content): void {
+  const kept = keep?.digest.slice('sha256:'.length)
   for (const path of globSync(`${server.root}/**/*`)) {
+    if (kept !== undefined && path.includes(kept)) continue
     const stat = statSync(path, { throwIfNoEntry: false })
-    if (stat?.isFile() && stat.size >= 2 ** 20) rmSync(path, { force: true })
+    if (stat?.isFile() && stat.size === size) rmSync(path, { force: true })
   }
 }

@@ -1,22 +1,38 @@
 import type { Answer } from './connection.ts'
-import type { LoadResult, Percentiles } from './main.ts'
+
+/** What a process of the load has seen. */
+export interface LoadResult {
+  /** Answers that came. */
+  requests: number
+  /** Bytes of bodies, both ways. */
+  bytes: number
+  /** From the start to the last answer. */
+  seconds: number
+  /** How often each status was answered. */
+  statuses: Record<string, number>
+  /** The first few things that were wrong, in words. */
+  wrong: string[]
+  /** Durations in milliseconds, by what lasted so long. */
+  times: Record<string, number[]>
+}
 
 const WRONG_KEPT = 5
 
 /** Counts what was answered and what was wrong with it. */
 export function createTally() {
   const statuses = new Map<number, number>()
-  const latencies: number[] = []
+  const times: Record<string, number[]> = {}
   const wrong: string[] = []
-  const since = performance.now()
+  let since = performance.now()
   let bytes = 0
   return {
-    count(status: number): void {
-      statuses.set(status, (statuses.get(status) ?? 0) + 1)
+    start(): void {
+      since = performance.now()
     },
-    /** One of the durations whose percentiles are asked for. */
-    took(ms: number): void {
-      latencies.push(ms)
+    took(what: string, ms: number): void {
+      const list = times[what]
+      if (list === undefined) times[what] = [ms]
+      else list.push(ms)
     },
     moved(count: number): void {
       bytes += count
@@ -24,35 +40,25 @@ export function createTally() {
     complain(what: string): void {
       if (wrong.length < WRONG_KEPT) wrong.push(what)
     },
+    /** Counts an answer, and complains unless it has the status, and the length if one is said. */
+    check(
+      { method, path }: { method: string; path: string },
+      answer: Answer,
+      status: number,
+      length?: number
+    ): void {
+      statuses.set(answer.status, (statuses.get(answer.status) ?? 0) + 1)
+      if (answer.status !== status) this.complain(`${method} ${path}: ${answer.status}, not ${status}`)
+      else if (length !== undefined && answer.length !== length) {
+        this.complain(`${method} ${path}: ${answer.length} bytes, not ${length}`)
+      }
+    },
     result(): LoadResult {
       const seconds = (performance.now() - since) / 1000
       const requests = [...statuses.values()].reduce((sum, count) => sum + count, 0)
-      return {
-        requests,
-        bytes,
-        seconds,
-        latencyMs: percentiles(latencies),
-        statuses: Object.fromEntries(statuses),
-        wrong
-      }
+      return { requests, bytes, seconds, statuses: Object.fromEntries(statuses), wrong, times }
     }
   }
 }
 
 export type Tally = ReturnType<typeof createTally>
-
-/** Counts an answer, and complains unless it has the status, and the length if one is said. */
-export function check(tally: Tally, what: string, answer: Answer, status: number, length?: number): void {
-  tally.count(answer.status)
-  if (answer.status !== status) tally.complain(`${what}: ${answer.status}, not ${status}`)
-  else if (length !== undefined && answer.length !== length) {
-    tally.complain(`${what}: ${answer.length} bytes, not ${length}`)
-  }
-}
-
-export function percentiles(values: number[]): Percentiles {
-  const sorted = Float64Array.from(values).sort()
-  const at = (share: number): number =>
-    sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0
-  return { p50: at(0.5), p90: at(0.9), p99: at(0.99) }
-}

@@ -1,46 +1,112 @@
 import { join } from 'node:path'
 import { scratch } from '../../test/integration/support/processes.ts'
-import { curlPatch } from '../commands.ts'
+import { curlPatch, load } from '../commands.ts'
 import { type Content, content, writeContent } from '../content.ts'
-import { type Group, PLAIN, type Sample, TLS } from '../measure.ts'
-import { closeUpload, openUpload, removeLargeFiles, verifyBlob, withConnection } from '../registry.ts'
+import type { Job } from '../load/main.ts'
+import type { Group, Measure, Sample, Site } from '../measure.ts'
+import { closeUpload, openUpload, removeBlobs, verifyBlob, withConnection } from '../registry.ts'
+import { PLAIN, type Setup, TLS } from '../setup.ts'
+import type { Sizes } from '../sizes.ts'
 import { metered } from '../usage.ts'
 
 const REPOSITORY = 'bench/pushes'
 const MIB = 2 ** 20
+const AT_ONCE = 16
+const CHUNK = 16 * MIB
+/** Processes of the load, so that it is not held to one processor. */
+const LOADS = 2
 
 /** Blobs on their way in. Every push brings bytes that its registry does not have. */
-export function pushMeasures({ bigSize }: { bigSize: number }): Group {
-  const file = join(scratch(), 'blob')
-  let written: Content | undefined
+export function pushMeasures({ big, medium }: Sizes): Group {
+  const pushFile = filePusher()
+
+  async function byCurl(site: Site, round: number): Promise<Sample> {
+    const blob = content(big, `by curl#${round}`)
+    const act = pushFile(blob)
+    return sampled(site, [blob], () => act(site.server.url))
+  }
+
+  /** By our own load, in as many processes as there are blobs or as pay. */
+  async function byLoad(site: Site, size: number, ids: string[], chunkSize?: number): Promise<Sample> {
+    const job = { job: 'pushes' as const, url: site.server.url, repository: REPOSITORY, size }
+    const jobs = Array.from(
+      { length: Math.min(LOADS, ids.length) },
+      (_, part, all = LOADS): Job => ({
+        ...job,
+        ids: ids.filter((_, number) => number % Math.min(all, ids.length) === part),
+        ...(chunkSize !== undefined && { chunkSize })
+      })
+    )
+    return sampled(
+      site,
+      ids.map((id) => content(size, id)),
+      async () => (await load(...jobs)).seconds
+    )
+  }
+
+  const bigTitle = `push of a blob of ${big / MIB} MiB, one client`
   return {
-    tools: ['curl'],
     files: false,
+    space: () => big + Math.max(big, AT_ONCE * medium), // the file to push from, and what one contender has
     prepare: async () => {},
     measures: [
       {
-        name: 'push-1',
-        title: `push of a blob of ${bigSize / MIB} MiB, one client: POST, PATCH, PUT`,
-        ...{ unit: 'MiB/s', better: 'higher', setups: [PLAIN, TLS] },
-        async sample(site, round): Promise<Sample> {
-          const { server } = site
-          const blob = content(bigSize, `${REPOSITORY}#${round}`)
-          writeContent(file, blob, written)
-          written = blob
-          const { usage } = await metered(server.pid, () => push(server.url, blob, file))
-          await verifyBlob(server.url, REPOSITORY, blob)
-          removeLargeFiles(site)
-          return { ...usage, value: bigSize / MIB / usage.seconds, bytes: bigSize }
-        }
-      }
+        ...measure('push-1', `${bigTitle}: POST, PATCH, PUT`, ['curl'], [PLAIN, TLS], byCurl),
+        quick: true
+      },
+      measure('push-chunked', `${bigTitle}: PATCH of ${CHUNK / MIB} MiB each`, [], [PLAIN], (site, round) =>
+        byLoad(site, big, [`chunked#${round}`], CHUNK)
+      ),
+      measure(
+        'push-16',
+        `push of ${AT_ONCE} blobs of ${medium / MIB} MiB at once`,
+        [],
+        [PLAIN, TLS],
+        (site, round) =>
+          byLoad(
+            site,
+            medium,
+            Array.from({ length: AT_ONCE }, (_, number) => `at once#${round}.${number}`)
+          )
+      )
     ]
   }
 }
 
-async function push(url: string, blob: Content, file: string): Promise<void> {
-  await withConnection(url, async (connection) => {
-    const opened = await openUpload(connection, REPOSITORY)
-    const { pathname, search } = new URL(await curlPatch(url + opened, file), url)
-    await closeUpload(connection, pathname + search, blob)
-  })
+/** Pushes, then pulls and hashes everything, then removes it. `act` gives its seconds. */
+async function sampled(site: Site, blobs: Content[], act: () => Promise<number>): Promise<Sample> {
+  const { usage, result } = await metered(site.server.pid, act)
+  for (const blob of blobs) await verifyBlob(site.server.url, REPOSITORY, blob)
+  const bytes = blobs.reduce((sum, { size }) => sum + size, 0)
+  removeBlobs(site, blobs[0]?.size ?? 0)
+  return { ...usage, value: bytes / MIB / result, bytes }
+}
+
+/** Contents of one size share a file, of which only the end is written anew. */
+function filePusher(): (blob: Content) => (url: string) => Promise<number> {
+  const file = join(scratch(), 'blob')
+  let written: Content | undefined
+  return (blob) => {
+    writeContent(file, blob, written)
+    written = blob
+    return async (url) => {
+      const since = performance.now()
+      await withConnection(url, async (connection) => {
+        const opened = await openUpload(connection, REPOSITORY)
+        const { pathname, search } = new URL(await curlPatch(url + opened, file), url)
+        await closeUpload(connection, pathname + search, blob)
+      })
+      return (performance.now() - since) / 1000
+    }
+  }
+}
+
+function measure(
+  name: string,
+  title: string,
+  tools: string[],
+  setups: Setup[],
+  sample: (site: Site, round: number) => Promise<Sample>
+): Measure {
+  return { name, title, unit: 'MiB/s', better: 'higher', tools, setups, sample }
 }

@@ -1,47 +1,87 @@
-import { wrk } from '../commands.ts'
+import { createHash } from 'node:crypto'
+import { ab, type Hammered, load, wrk } from '../commands.ts'
 import { imageOf, MANIFEST_TYPE } from '../image.ts'
-import {
-  type Group,
-  LOGGED,
-  type Measure,
-  PLAIN,
-  type Sample,
-  type Site,
-  TLS,
-  TLS_LOGGED
-} from '../measure.ts'
+import type { Group, Measure, Sample, Site } from '../measure.ts'
 import { expect, pushImage, withConnection } from '../registry.ts'
+import { LOGGED, PLAIN, TLS, TLS_LOGGED } from '../setup.ts'
+import type { Sizes } from '../sizes.ts'
+import { percentiles } from '../statistics.ts'
 import { metered } from '../usage.ts'
 
 const REPOSITORY = 'bench/requests'
 const CONNECTIONS = 32
-const IMAGE = imageOf(REPOSITORY, Array<number>(10).fill(16 * 1024))
-const ALL_SETUPS = [PLAIN, TLS, LOGGED, TLS_LOGGED]
+const LAYER_SIZE = 16 * 1024
+const LAYERS = 10
 
 /** Requests that move next to nothing: what a node asks before it pulls. */
-export function requestMeasures({ seconds }: { seconds: number }): Group {
-  const get = (name: string, title: string, path: string, length: number): Measure => ({
-    ...{ name, title, unit: 'requests/s', better: 'higher', setups: ALL_SETUPS },
+export function requestMeasures({ seconds }: Sizes): Group {
+  const image = imageOf(REPOSITORY, Array<number>(LAYERS).fill(LAYER_SIZE))
+  const { manifest, config } = image
+  const tag = `/v2/${REPOSITORY}/manifests/v1`
+  const byDigest = `/v2/${REPOSITORY}/manifests/sha256:${createHash('sha256').update(manifest).digest('hex')}`
+  const layer = `/v2/${REPOSITORY}/blobs/${image.layers[0]?.digest}`
+  const small = `/v2/${REPOSITORY}/blobs/${config.digest}`
+  const headers = { Accept: MANIFEST_TYPE }
+  const hammering = { connections: CONNECTIONS, seconds, headers }
+
+  async function getByWrk(url: string, path: string, length: number): Promise<Hammered> {
+    const answer = await withConnection(url, (connection) =>
+      expect(connection, 200, { method: 'GET', path, headers })
+    )
+    if (answer.length !== length) throw new Error(`${path}: ${answer.length} bytes, not ${length}`)
+    return wrk(url + path, answer.head.length + '\r\n\r\n'.length + length, hammering)
+  }
+
+  async function head(url: string, path: string, length: number): Promise<Hammered> {
+    const result = await load({ job: 'hammer', method: 'HEAD', url, path, length, ...hammering })
+    return { ...result, latencyMs: percentiles(result.times.request ?? []) }
+  }
+
+  return {
+    files: false,
+    space: () => 0,
+    prepare: ({ server }: Site) => pushImage(server.url, REPOSITORY, image, 'v1'),
+    measures: [
+      {
+        ...measure('manifest-get-tag', 'manifest GET by tag', ['wrk'], (url) =>
+          getByWrk(url, tag, manifest.length)
+        ),
+        setups: [PLAIN, TLS, LOGGED, TLS_LOGGED],
+        quick: true
+      },
+      measure('manifest-get-digest', 'manifest GET by digest', ['wrk'], (url) =>
+        getByWrk(url, byDigest, manifest.length)
+      ),
+      measure('manifest-head-tag', 'manifest HEAD by tag', [], (url) => head(url, tag, manifest.length)),
+      measure('manifest-head-digest', 'manifest HEAD by digest', [], (url) =>
+        head(url, byDigest, manifest.length)
+      ),
+      {
+        ...measure('blob-head', 'blob HEAD', [], (url) => head(url, layer, LAYER_SIZE)),
+        setups: [PLAIN, TLS, LOGGED, TLS_LOGGED],
+        quick: true
+      },
+      measure('config-get', `GET of a blob of ${config.size} bytes`, ['ab'], (url) =>
+        ab(url + small, config.size, hammering)
+      )
+    ]
+  }
+}
+
+function measure(
+  name: string,
+  title: string,
+  tools: string[],
+  act: (url: string) => Promise<Hammered>
+): Measure {
+  return {
+    name,
+    title: `${title}, ${CONNECTIONS} kept connections`,
+    ...{ unit: 'requests/s', better: 'higher', tools, setups: [PLAIN] },
     async sample({ server }): Promise<Sample> {
-      const headers = { Accept: MANIFEST_TYPE }
-      const before = await withConnection(server.url, (connection) =>
-        expect(connection, 200, { method: 'GET', path, headers })
-      )
-      if (before.length !== length) throw new Error(`${path}: ${before.length} bytes, not ${length}`)
-      const rawLength = before.head.length + 4 + before.length
-      const { usage, result } = await metered(server.pid, () =>
-        wrk(server.url + path, { connections: CONNECTIONS, seconds, rawLength, headers })
-      )
+      const { usage, result } = await metered(server.pid, () => act(server.url))
       const { requests, latencyMs } = result
       return { ...usage, value: requests / result.seconds, requests, latencyMs }
     }
-  })
-  return {
-    tools: ['wrk'],
-    files: false,
-    prepare: ({ server }: Site) => pushImage(server.url, REPOSITORY, IMAGE, 'v1'),
-    measures: [
-      get('manifest-get-tag', 'manifest GET by tag', `/v2/${REPOSITORY}/manifests/v1`, IMAGE.manifest.length)
-    ]
   }
 }

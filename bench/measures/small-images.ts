@@ -1,51 +1,42 @@
 import { load } from '../commands.ts'
-import { imageOf, MANIFEST_TYPE } from '../image.ts'
-import { type Group, PLAIN, type Sample } from '../measure.ts'
-import { expect, verifyBlob, withConnection } from '../registry.ts'
+import { imageOf } from '../image.ts'
+import { placeOf } from '../load/small-images.ts'
+import type { Group, Sample } from '../measure.ts'
+import { verifyImage } from '../registry.ts'
+import { PLAIN } from '../setup.ts'
+import type { Sizes } from '../sizes.ts'
+import { percentiles } from '../statistics.ts'
 import { metered } from '../usage.ts'
 
 const LAYER_SIZE = 1024
+const AT_ONCE = 16
+const REPOSITORIES = 20
 
 /** Images that are mostly round trips. */
-export function smallImageMeasures({ images, atOnce }: { images: number; atOnce: number }): Group {
+export function smallImageMeasures({ images }: Sizes): Group {
   return {
-    tools: [],
     files: false,
+    space: (contenders) => contenders * images * 200 * 1024, // in several rounds
     prepare: async () => {},
     measures: [
       {
         name: 'small-images',
-        title: `push of ${images} images with one layer of 1 KiB, ${atOnce} at once`,
-        ...{ unit: 'images/s', better: 'higher', setups: [PLAIN] },
+        title: `push of ${images} images with one layer of 1 KiB to ${REPOSITORIES} repositories, ${AT_ONCE} at once`,
+        ...{ unit: 'images/s', better: 'higher', tools: [], setups: [PLAIN], quick: true },
         async sample({ server: { url, pid } }, round): Promise<Sample> {
-          const repository = `bench/small-${round}`
-          const { usage, result } = await metered(pid, () =>
-            load({ job: 'small-images', url, repository, images, atOnce, layerSize: LAYER_SIZE })
-          )
-          await verifyImage(url, repository, `image-${images - 1}`)
-          return {
-            ...usage,
-            value: images / result.seconds,
-            requests: result.requests,
-            latencyMs: result.latencyMs
+          const job = {
+            ...{ job: 'small-images' as const, prefix: `bench/small-${round}`, images },
+            ...{ repositories: REPOSITORIES, atOnce: AT_ONCE, layerSize: LAYER_SIZE }
           }
+          const { usage, result } = await metered(pid, () => load({ url, ...job }))
+          for (const number of [0, Math.floor(images / 2), images - 1]) {
+            const { repository, tag } = placeOf(job, number)
+            await verifyImage(url, repository, imageOf(`${repository}/${tag}`, [LAYER_SIZE]), tag)
+          }
+          const { requests, seconds, times } = result
+          return { ...usage, value: images / seconds, requests, latencyMs: percentiles(times.image ?? []) }
         }
       }
     ]
   }
-}
-
-async function verifyImage(url: string, repository: string, tag: string): Promise<void> {
-  const { manifest, layers, config } = imageOf(`${repository}/${tag}`, [LAYER_SIZE])
-  const pieces: Buffer[] = []
-  await withConnection(url, (connection) =>
-    expect(connection, 200, {
-      method: 'GET',
-      path: `/v2/${repository}/manifests/${tag}`,
-      headers: { Accept: MANIFEST_TYPE },
-      onBody: (piece) => pieces.push(Buffer.from(piece))
-    })
-  )
-  if (!Buffer.concat(pieces).equals(manifest)) throw new Error(`${tag} is not the manifest that was pushed`)
-  for (const blob of [...layers, config]) await verifyBlob(url, repository, blob)
 }

@@ -1,0 +1,120 @@
+import type { Result } from './alternate.ts'
+import { columns, figure, type Summary, summarize } from './report.ts'
+import { LOGGED, PLAIN, type Setup, setupName, TLS, TLS_LOGGED } from './setup.ts'
+
+/** What berth promises, and what came of it. */
+export interface Verdict {
+  promise: string
+  promised: string
+  /** By the name of the contender; undefined where it was not measured. */
+  measured: Record<string, { figure: string; met: boolean } | undefined>
+}
+
+interface Promised {
+  promise: string
+  promised: string
+  /** The figure of one contender. */
+  measure(of: Lookup, name: string, reference: string | undefined): number | undefined
+  isMet(figure: number): boolean
+}
+
+type Lookup = (measure: string, contender: string | undefined, setup?: Setup) => Summary | undefined
+
+const atLeast = (limit: number) => ({ promised: `≥ ${limit}`, isMet: (found: number) => found >= limit })
+const atMost = (limit: number) => ({ promised: `≤ ${limit}`, isMet: (found: number) => found <= limit })
+const under = (limit: number) => ({ promised: `< ${limit}`, isMet: (found: number) => found < limit })
+
+const PROMISES: readonly Promised[] = [
+  ...['manifest-get-tag', 'blob-head'].flatMap((name) => [
+    { promise: `${name}, × reference`, ...atLeast(10), measure: throughput(name) },
+    ...[PLAIN, TLS, LOGGED, TLS_LOGGED].map((setup) => ({
+      promise: `${name}, CPU × reference, ${setupName(setup)}`,
+      ...atMost(0.2),
+      measure: (of: Lookup, contender: string, reference: string | undefined) =>
+        quotient(of(name, contender, setup)?.cpu, of(name, reference, setup)?.cpu)
+    }))
+  ]),
+  { promise: 'pull-1, × reference', ...atLeast(1.2), measure: throughput('pull-1') },
+  {
+    promise: 'pull-1, × nginx with sendfile',
+    ...atLeast(0.9),
+    measure: (of, name) => throughput('pull-1')(of, name, 'nginx')
+  },
+  { promise: 'pull-16, × reference', ...atLeast(1.2), measure: throughput('pull-16') },
+  { promise: 'push-1, × reference', ...atLeast(1.3), measure: throughput('push-1') },
+  { promise: 'push-16, × reference', ...atLeast(1.3), measure: throughput('push-16') },
+  { promise: 'small-images, × reference', ...atLeast(2), measure: throughput('small-images') },
+  {
+    promise: 'storm without an error, p99 to first byte, ms',
+    ...under(300),
+    measure: (of, name) => of('storm', name)?.value.median
+  },
+  ...['flight-small', 'flight-large'].map((measure) => ({
+    promise: `${measure}: peak PSS, MiB`,
+    ...under(256),
+    measure: (of: Lookup, name: string) => of(measure, name)?.value.max
+  })),
+  {
+    promise: 'flight-large: peak PSS, × flight-small',
+    ...atMost(1.1),
+    measure: (of, name) =>
+      quotient(of('flight-large', name)?.value.median, of('flight-small', name)?.value.median)
+  },
+  { promise: 'start, ms', ...under(500), measure: (of, name) => of('start', name)?.value.median },
+  ...['tags', 'catalog'].flatMap((list) =>
+    ['first', 'middle'].map((where) => ({
+      promise: `${list}, ${where} page: CPU of the long list × the short one`,
+      ...atMost(1.2),
+      measure: (of: Lookup, name: string) =>
+        quotient(of(`${list}-many-${where}`, name)?.cpu, of(`${list}-few-${where}`, name)?.cpu)
+    }))
+  )
+]
+
+function throughput(measure: string): Promised['measure'] {
+  return (of, name, reference) =>
+    quotient(of(measure, name)?.value.median, of(measure, reference)?.value.median)
+}
+
+function quotient(a: number | undefined, b: number | undefined): number | undefined {
+  return a === undefined || !b ? undefined : a / b
+}
+
+/** Judges the contenders that are named, by results of which some may be missing. */
+export function judge(
+  results: readonly Result[],
+  names: readonly string[],
+  reference: string | undefined
+): Verdict[] {
+  const of: Lookup = (measure, contender, setup = PLAIN) => {
+    const result = results.find(
+      (each) => each.measure.name === measure && setupName(each.setup) === setupName(setup)
+    )
+    const found = result?.contenders.find(({ name }) => name === contender)
+    return found && summarize(found)
+  }
+  return PROMISES.map(({ promise, promised, measure, isMet }) => {
+    const measured: Verdict['measured'] = {}
+    for (const name of names) {
+      const found = measure(of, name, reference)
+      measured[name] = found === undefined ? undefined : { figure: figure(found), met: isMet(found) }
+    }
+    return { promise, promised, measured }
+  })
+}
+
+/** A table for the terminal, of those that were measured. */
+export function promiseTable(verdicts: readonly Verdict[], names: readonly string[]): string {
+  const found = verdicts.filter(({ measured }) => names.some((name) => measured[name] !== undefined))
+  const rows = found.map(({ promise, promised, measured }) => [
+    promise,
+    promised,
+    ...names.map((name) => {
+      const found = measured[name]
+      return found === undefined ? 'not measured' : `${found.figure} ${found.met ? 'met' : 'MISSED'}`
+    })
+  ])
+  const rest = verdicts.length - found.length
+  const remark = rest === 0 ? '' : `  ${rest} promises were not measured\n`
+  return `\nPromises\n${rows.length === 0 ? '' : columns([['', 'promised', ...names], ...rows])}${remark}`
+}

@@ -1,0 +1,46 @@
+import { join } from 'node:path'
+import { run, scratch } from '../test/integration/support/processes.ts'
+
+/** How all contenders of a run are set up. */
+export interface Setup {
+  tls: boolean
+  accessLog: boolean
+}
+
+export const PLAIN: Setup = { tls: false, accessLog: false }
+export const TLS: Setup = { tls: true, accessLog: false }
+export const LOGGED: Setup = { tls: false, accessLog: true }
+export const TLS_LOGGED: Setup = { tls: true, accessLog: true }
+
+export function setupName({ tls, accessLog }: Setup): string {
+  return [tls ? 'TLS' : '', accessLog ? 'access log' : ''].filter((part) => part !== '').join(', ') || 'plain'
+}
+
+export interface Certificate {
+  certificate: string
+  key: string
+}
+
+let made: Certificate | undefined
+
+/** Files with a certificate for 127.0.0.1 that nobody signed, made with openssl. */
+export async function certificate(): Promise<Certificate> {
+  if (made !== undefined) return made
+  const folder = scratch()
+  const files = { certificate: join(folder, 'certificate.pem'), key: join(folder, 'key.pem') }
+  await run('openssl', [
+    ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2'],
+    ...['-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1'],
+    ...['-keyout', files.key, '-out', files.certificate]
+  ])
+  made = files
+  return files
+}
+
+/** In the environment, by the names that CNCF distribution and berth share. */
+export async function settings({ tls, accessLog }: Setup): Promise<Record<string, string>> {
+  const log = { REGISTRY_LOG_ACCESSLOG_DISABLED: `${!accessLog}` }
+  if (!tls) return log
+  const files = await certificate()
+  return { ...log, REGISTRY_HTTP_TLS_CERTIFICATE: files.certificate, REGISTRY_HTTP_TLS_KEY: files.key }
+}
