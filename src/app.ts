@@ -1,11 +1,5 @@
 import { Readable } from 'node:stream'
-import Fastify, {
-  type FastifyBaseLogger,
-  type FastifyInstance,
-  type FastifyRequest,
-  type HTTPMethods,
-  LogController
-} from 'fastify'
+import Fastify, { type FastifyInstance, type FastifyRequest, type HTTPMethods, LogController } from 'fastify'
 import { guardAccess } from './auth/access.ts'
 import { baseRoutes } from './http/base.ts'
 import { blobRoutes } from './http/blobs.ts'
@@ -18,7 +12,7 @@ import { tagRoutes } from './http/tags.ts'
 import { uploadRoutes } from './http/uploads.ts'
 import { RegistryError } from './oci/error.ts'
 import { healthRoutes } from './operations/health.ts'
-import { logRequest } from './operations/logs.ts'
+import { type Logger, logRequest } from './operations/logs.ts'
 import type { Registry } from './registry/registry.ts'
 
 /** PEM. Node lets the workers of a cluster share what session tickets are sealed with. */
@@ -30,7 +24,7 @@ export interface Tls {
 export interface AppParts {
   registry: Registry
   /** Without one nothing is logged. */
-  logger?: FastifyBaseLogger
+  logger?: Logger
   accessLog: boolean
   /** Whether tags, manifests and blobs may be deleted. */
   deletes: boolean
@@ -46,11 +40,13 @@ const MAX_HEADER_BYTES = 64 * 1024
 
 /** Assembles the server; it opens and listens on nothing. */
 export async function createApp(parts: AppParts): Promise<FastifyInstance> {
-  const { registry, logger, accessLog, deletes, tls } = parts
+  const { registry, logger, deletes, tls } = parts
+  const accessLog = parts.accessLog ? logger : undefined
   // A request without Host is refused in requireOneHost, in the words of the specification.
   const http = { maxHeaderSize: MAX_HEADER_BYTES, requireHostHeader: false, optimizeEmptyRequests: true }
   const app = Fastify({
-    ...(logger !== undefined && { loggerInstance: logger }),
+    // Not as Fastify's own logger, for which it would watch every answer.
+    ...(logger !== undefined && { childLoggerFactory: () => logger }),
     logController: new LogController({ disableRequestLogging: true }),
     ...(tls === undefined ? { http } : { https: { ...http, ...tls } }),
     keepAliveTimeout: KEEP_ALIVE_MS,
@@ -65,7 +61,7 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
     rewriteUrl: ({ url = '/' }) => foldRepositoryName(url),
     // What the router cannot read runs no hooks.
     frameworkErrors: (error, request, reply) => {
-      if (accessLog) logRequest(request, reply, refusalOf)
+      if (accessLog !== undefined) logRequest(accessLog, request, reply, refusalOf)
       sendError(error, request, reply.header('connection', 'close'))
     },
     clientErrorHandler: answerBadHttp
@@ -84,7 +80,7 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
   app.addContentTypeParser('*', (_request, _payload, done) => done(null))
   // These two run for every request: with callbacks, since promises would cost a tenth of the rate.
   app.addHook('onRequest', (request, reply, done) => {
-    if (accessLog) logRequest(request, reply, refusalOf)
+    if (accessLog !== undefined) logRequest(accessLog, request, reply, refusalOf)
     requireOneHost(request)
     setContentTypeAside(request)
     reply

@@ -1,9 +1,8 @@
 import cluster from 'node:cluster'
 import { flushCompileCache } from 'node:module'
 import { resolve } from 'node:path'
-import type { Logger } from 'pino'
 import { type Config, ConfigError, parseConfig } from './config/config.ts'
-import { createLogger } from './operations/logs.ts'
+import { createLogger, type Logger } from './operations/logs.ts'
 import type { FromPrimary, FromWorker } from './processes/messages.ts'
 import { createSiblings } from './processes/siblings.ts'
 
@@ -20,6 +19,7 @@ const STOP_MS = 32_000
 async function main(): Promise<void> {
   const { config, unknown } = parseConfig(process.env)
   const logger = createLogger(config.log.level)
+  process.on('exit', logger.flush)
   if (cluster.isWorker) return work(config, logger)
   if (unknown.length > 0) logger.warn(`ignored, since berth does not know them: ${unknown.sort().join(', ')}`)
   const start = config.http.processes === 1 ? startAlone : startWorkers

@@ -2,10 +2,10 @@ import { readFile } from 'node:fs/promises'
 import { setTimeout as pause } from 'node:timers/promises'
 import { createSecureContext } from 'node:tls'
 import type { FastifyInstance } from 'fastify'
-import type { Logger } from 'pino'
 import { openStorage } from '../storage/open.ts'
 import { createApp, type Tls } from './app.ts'
 import { type Config, ConfigError } from './config/config.ts'
+import type { Logger } from './operations/logs.ts'
 import { schedulePurge } from './operations/purge.ts'
 import { createRegistry, type Siblings } from './registry/registry.ts'
 
@@ -66,9 +66,13 @@ async function readTls({ http: { tls } }: Config): Promise<Tls | undefined> {
   return { cert, key }
 }
 
-async function listen(app: FastifyInstance, { config, announce }: ServeOptions): Promise<void> {
+async function listen(app: FastifyInstance, { config, logger, announce }: ServeOptions): Promise<void> {
   const { host, port } = config.http
-  const how = { port, backlog: BACKLOG, listenTextResolver: announce }
+  function listenTextResolver(address: string): string {
+    logger.info(announce(address))
+    return ''
+  }
+  const how = { port, backlog: BACKLOG, listenTextResolver }
   try {
     await app.listen({ host, ...how })
   } catch (error) {

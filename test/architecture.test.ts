@@ -9,7 +9,7 @@ const ARROWS: Record<string, string[]> = {
   main: ['config', 'operations', 'processes', 'serve', 'registry'],
   compile: ['main', 'processes', 'serve', 'storage'],
   serve: ['app', 'type config', 'config', 'operations', 'registry', 'storage'],
-  processes: ['type registry'],
+  processes: ['type registry', 'type operations'],
   app: ['http', 'operations', 'auth', 'registry', 'oci', 'type config'],
   http: ['auth', 'registry', 'oci'],
   auth: ['oci', 'kubernetes'],

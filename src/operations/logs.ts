@@ -1,19 +1,78 @@
-import type { FastifyReply, FastifyRequest } from 'fastify'
-import { type Logger, pino } from 'pino'
-import pretty from 'pino-pretty'
+import { inspect } from 'node:util'
+import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from 'fastify'
+import { createLineWriter, openStandardOutput } from './line-writer.ts'
 
-/** One line of text per event, on standard output: time in UTC, level, message; for an error also its stack.
- *  @param level one of pino's */
-export function createLogger(level: string): Logger {
-  const stream = pretty({
-    colorize: false,
-    sync: true,
-    translateTime: "UTC:yyyy-mm-dd'T'HH:MM:ss.l'Z'",
-    messageFormat: '{msg}',
-    ignore: 'pid,hostname,reqId,req,res',
-    singleLine: true
-  })
-  return pino({ level }, stream)
+const LEVELS = ['debug', 'info', 'warn', 'error', 'fatal'] as const
+type Level = (typeof LEVELS)[number]
+
+export interface Logger extends FastifyBaseLogger {
+  /** Writes a line of level info that may be lost when the log is not read. @param line printable ASCII, below 3 KiB */
+  access(line: string): void
+  /** Writes what still waits, as a process must before it ends. */
+  flush(): void
+}
+
+/** A message, and each line of a stack, is cut after so many characters. */
+const LONGEST = 1024
+
+/**
+ * One line of text per event, on standard output: time in UTC, level, message; for an error also its stack. Lines are
+ * written a few milliseconds later, a fatal one and all before it at once.
+ * @param level what is below it is left out
+ */
+export function createLogger(level: Level, fd = openStandardOutput()): Logger {
+  const writer = createLineWriter(fd, (lines) =>
+    logger.warn(`${lines} lines are missing here: the log was not read fast enough`)
+  )
+  let now = 0
+  let time = ''
+
+  function head(level: Level): string {
+    if (now !== Date.now()) {
+      now = Date.now()
+      time = new Date(now).toISOString()
+    }
+    return `[${time}] ${level.toUpperCase()}: `
+  }
+
+  /** Fastify gives text, or an object that holds an error, with or without text. */
+  function write(level: Level, what: unknown, text?: string): void {
+    const error = what instanceof Error ? what : (what as { err?: Error }).err
+    const message = typeof what === 'string' ? what : (text ?? error?.message ?? '')
+    writer.write(`${head(level)}${escaped(message)}\n`, false)
+    if (error === undefined) return
+    for (const line of inspect(error).split('\n')) writer.write(`    ${escaped(line)}\n`, false)
+  }
+
+  const isWritten = (each: Level): boolean => LEVELS.indexOf(each) >= LEVELS.indexOf(level)
+  const method = (level: Level): FastifyBaseLogger['info'] =>
+    isWritten(level) ? (what: unknown, text?: string) => write(level, what, text) : () => {}
+
+  const logger: Logger = {
+    level,
+    silent() {},
+    trace() {},
+    debug: method('debug'),
+    info: method('info'),
+    warn: method('warn'),
+    error: method('error'),
+    fatal(what: unknown, text?: string) {
+      write('fatal', what, text)
+      writer.flush()
+    },
+    child: () => logger,
+    access: isWritten('info') ? (line) => writer.write(`${head('info')}${line}\n`, true) : () => {},
+    flush: writer.flush
+  }
+  return logger
+}
+
+/** What could end a line, or do something to a terminal, is written as a number. */
+function escaped(text: string): string {
+  return text
+    .slice(0, LONGEST)
+    .replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (char) => `\\u{${char.codePointAt(0)?.toString(16)}}`)
+    .slice(0, LONGEST)
 }
 
 /** What the log needs to know of a refusal. */
@@ -27,29 +86,35 @@ export interface Refusal {
  * @param refusalOf why a request was refused, if it was
  */
 export function logRequest(
+  logger: Logger,
   request: FastifyRequest,
   reply: FastifyReply,
   refusalOf: (request: FastifyRequest) => Refusal | undefined
 ): void {
+  const since = performance.now()
   const ip = request.ip.replace(/^::ffff:/, '') // a connection that has ended has none
-  reply.raw.once('close', () => request.log.info(accessLine(ip, request, reply, refusalOf(request))))
+  reply.raw.on('close', () => {
+    const ms = performance.now() - since
+    logger.access(accessLine(ip, request, reply, ms, refusalOf(request)))
+  })
 }
 
 function accessLine(
   ip: string,
   request: FastifyRequest,
   reply: FastifyReply,
+  ms: number,
   refusal: Refusal | undefined
 ): string {
   const { raw } = reply
-  const status = raw.headersSent ? String(raw.statusCode) : '499'
+  const status = raw.headersSent ? raw.statusCode : 499
   const broken = raw.writableEnded ? '' : ', broken off'
   const reason = refusal === undefined ? '' : `, ${[refusal.code, ...refusal.details.slice(0, 3)].join(': ')}`
   const length = reply.getHeader('content-length') ?? 0
   const agent = request.headers['user-agent']
   return (
     `${ip} ${request.method} ${printable(path(request.originalUrl))} ${status} ` +
-    `${length} B in ${reply.elapsedTime.toFixed(1)} ms${broken}${printable(reason)}` +
+    `${length} B in ${ms.toFixed(1)} ms${broken}${printable(reason)}` +
     (agent === undefined ? '' : ` (${printable(agent)})`)
   )
 }

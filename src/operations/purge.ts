@@ -1,4 +1,4 @@
-import type { Logger } from 'pino'
+import type { Logger } from './logs.ts'
 
 const HOUR_MS = 60 * 60 * 1000
 
@@ -11,7 +11,10 @@ const INTERVAL_MS = 24 * HOUR_MS
  * hour, so that replicas that start together do not all do it at once. It keeps no process from ending.
  * @param purge removes what was started before a moment, and gives how many there were
  */
-export function schedulePurge(purge: (before: Date) => Promise<number>, log: Logger): void {
+export function schedulePurge(
+  purge: (before: Date) => Promise<number>,
+  log: Pick<Logger, 'info' | 'error'>
+): void {
   async function run(): Promise<void> {
     setTimeout(run, INTERVAL_MS).unref()
     try {

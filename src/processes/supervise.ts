@@ -1,5 +1,5 @@
 import cluster, { type Worker } from 'node:cluster'
-import type { Logger } from 'pino'
+import type { Logger } from '../operations/logs.ts'
 import type { FromPrimary, FromWorker } from './messages.ts'
 import { type Correspondent, createRelay } from './relay.ts'
 

@@ -1,8 +1,10 @@
 import { once } from 'node:events'
+import { closeSync, openSync, readFileSync } from 'node:fs'
 import { request } from 'node:http'
-import { Writable } from 'node:stream'
-import { pino } from 'pino'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import t, { type Test } from 'tap'
+import { createLogger } from '../../src/operations/logs.ts'
 import { StorageUnavailable } from '../../storage/driver.ts'
 import { memoryStorage } from '../../storage/memory.ts'
 import { type Berth, berth, listen, NOWHERE, pushBlob, startUpload } from '../http/support.ts'
@@ -10,49 +12,64 @@ import { openWire } from '../integration/support/wire.ts'
 import { type Interpose, interposed } from '../registry/interposed.ts'
 
 interface Line {
-  level: number
+  level: string
   msg: string
-  err?: { message: string; stack: string }
+  /** What follows it: an error's stack and causes. */
+  stack: string
 }
 
 interface Logged extends Berth {
   port: number
   /** What was logged so far. */
-  lines: Line[]
+  lines(): Line[]
   /** The lines once one of them matches, or after a while none does. */
   linesWith(pattern: RegExp): Promise<Line[]>
   /** Sends a request over a connection of its own, and gives the answer's status. */
   say(method: string, path: string, headers?: string): Promise<number>
 }
 
+/** A logger over a file, and what the file holds. */
+function fileLogger(t: Test, level: Parameters<typeof createLogger>[0] = 'debug') {
+  const file = join(t.testdir(), 'log')
+  const fd = openSync(file, 'a')
+  t.teardown(() => closeSync(fd))
+  const logger = createLogger(level, fd)
+  return {
+    logger,
+    text(): string {
+      logger.flush()
+      return readFileSync(file, 'utf8')
+    }
+  }
+}
+
+function parseLines(text: string): Line[] {
+  const lines: Line[] = []
+  for (const line of text.split('\n').slice(0, -1)) {
+    const [, level, msg] = /^\[\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\] ([A-Z]+): (.*)$/.exec(line) ?? []
+    const latest = lines.at(-1)
+    if (level !== undefined && msg !== undefined) lines.push({ level, msg, stack: '' })
+    else if (latest !== undefined && line.startsWith('    ')) latest.stack += `${line}\n`
+    else throw new Error(`no line of the log: ${line}`)
+  }
+  return lines
+}
+
 /** A server that listens and notes its requests. */
 async function logged(t: Test, before: Interpose = () => {}): Promise<Logged> {
-  const lines: Line[] = []
-  const stream = new Writable({
-    write(chunk, _encoding, done) {
-      lines.push(JSON.parse(String(chunk)))
-      stream.emit('line')
-      done()
-    }
-  })
+  const { logger, text } = fileLogger(t)
   const storage = interposed(memoryStorage(), before)
-  const world = await berth(t, {
-    storage,
-    logger: pino({ level: 'debug' }, stream),
-    accessLog: true
-  })
+  const world = await berth(t, { storage, logger, accessLog: true })
   const port = await listen(world)
-  lines.length = 0
+  const lines = (): Line[] => parseLines(text())
   return {
     ...world,
     port,
     lines,
     async linesWith(pattern) {
-      const limit = AbortSignal.timeout(1000)
-      while (!lines.some(({ msg }) => pattern.test(msg)) && !limit.aborted) {
-        await once(stream, 'line', { signal: limit }).catch(() => {})
-      }
-      return lines
+      const limit = Date.now() + 1000
+      while (!lines().some(({ msg }) => pattern.test(msg)) && Date.now() < limit) await pause(5)
+      return lines()
     },
     async say(method, path, headers = '') {
       const wire = await openWire(port)
@@ -116,7 +133,7 @@ t.test('a fault of the storage is logged with its cause, which the client is not
   })
   const answer = await ask('GET', '/v2/a/tags/list')
   t.equal(answer.statusCode, 503)
-  t.match(lines[0], { level: 50, err: { message: /the disk is gone/, stack: /EIO/ } })
+  t.match(lines(), [{ level: 'ERROR', msg: /the disk is gone/, stack: /EIO/ }])
   t.notMatch(answer.body, /disk/)
 })
 
@@ -128,7 +145,7 @@ t.test('an ordinary refusal is no error of the log', async (t) => {
   const lines = await linesWith(/403/)
   t.strictSame(
     lines.map(({ level }) => level),
-    [30, 30, 30]
+    ['INFO', 'INFO', 'INFO']
   )
 })
 
@@ -157,7 +174,7 @@ t.test('a client that leaves is no error of the log', async (t) => {
   for (let times = 0; times < 5; times++) await leaveDownload(world, digest)
   const lines = await world.linesWith(/broke off/)
   t.strictSame(
-    lines.filter(({ level }) => level > 30).map(({ msg }) => msg),
+    lines.filter(({ level }) => level !== 'INFO').map(({ msg }) => msg),
     []
   )
 })
@@ -184,6 +201,45 @@ t.test('an upload whose client leaves has one line with 499', async (t) => {
   const lines = await world.linesWith(/PATCH/)
   t.match(
     lines.filter(({ msg }) => msg.includes('PATCH')),
-    [{ level: 30, msg: / 499 / }]
+    [{ level: 'INFO', msg: / 499 / }]
+  )
+})
+
+t.test('an event is one line with its time and level, followed by the stack of its error', async (t) => {
+  const { logger, text } = fileLogger(t)
+  const cause = Object.assign(new Error('EIO: i/o error'), { code: 'EIO' })
+  logger.info('berth listens')
+  logger.warn({ err: new Error('as Fastify says it') })
+  logger.error(new Error('the disk is gone', { cause }), 'abandoned uploads could not be removed')
+  t.match(parseLines(text()), [
+    { level: 'INFO', msg: 'berth listens', stack: '' },
+    { level: 'WARN', msg: 'as Fastify says it', stack: /logs\.test\.ts/ },
+    { level: 'ERROR', msg: 'abandoned uploads could not be removed', stack: /the disk is gone.*EIO/s }
+  ])
+})
+
+t.test(
+  'what could end a line or change a terminal is written as a number, and nothing is endless',
+  async (t) => {
+    const { logger, text } = fileLogger(t)
+    logger.warn('/srv/ä\n[2026-01-01T00:00:00.000Z] INFO: forged \x1b[31m\u202e')
+    logger.warn('\x1b'.repeat(100_000))
+    const [forged, long, ...more] = parseLines(text())
+    t.match(forged?.msg, /^\/srv\/ä\\u\{a\}\[2026.*\\u\{1b\}\[31m\\u\{202e\}$/)
+    t.ok((long?.msg.length ?? 0) < 4000)
+    t.strictSame(more, [])
+  }
+)
+
+t.test('what is below the level is left out, requests too', async (t) => {
+  const { logger, text } = fileLogger(t, 'warn')
+  logger.info('no')
+  logger.access('no')
+  logger.debug('no')
+  logger.warn('yes')
+  logger.error('yes')
+  t.strictSame(
+    parseLines(text()).map(({ msg }) => msg),
+    ['yes', 'yes']
   )
 })

@@ -1,0 +1,129 @@
+import { constants, fstatSync, openSync, writeSync } from 'node:fs'
+
+/** So much is written at a time: to a pipe it goes whole or not at all, and what other processes write to the same
+ *  pipe comes before or after it, never within (PIPE_BUF). */
+const WRITE_BYTES = 4096
+
+/** A line waits for others for so long, or until there are some writes' worth. */
+const BATCH_MS = 5
+const BATCH_BYTES = 4 * WRITE_BYTES
+
+/** What may wait for a slow reader: beyond this, lines that may be lost are; beyond that, any. */
+const DISPENSABLE_BYTES = 1024 * 1024
+const MOST_BYTES = 8 * DISPENSABLE_BYTES
+
+/** At its end a process waits so long for a reader that takes nothing. */
+const FLUSH_MS = 1000
+const PAUSE_MS = 10
+
+export interface LineWriter {
+  /** Writes a line, soon. A dispensable one is lost while the reader is slow.
+   *  @param line ends with its newline; of at most 4096 bytes, or it may be torn by what other processes write */
+  write(line: string, isDispensable: boolean): void
+  /** Writes all that waits, now. */
+  flush(): void
+}
+
+/**
+ * Gathers lines and writes many at once, on the spot: that costs less than to hand them to another thread. It never
+ * waits for their reader, since one that stalls would stall the server.
+ * @param fd should not block: see openStandardOutput
+ * @param onLoss is told how many lines the reader will never see, once it has caught up
+ */
+export function createLineWriter(fd: number, onLoss: (lines: number) => void): LineWriter {
+  /** Each for one write. */
+  const queue: Buffer[] = []
+  let queuedBytes = 0
+  let batch = ''
+  let batchBytes = 0
+  let lost = 0
+  let isStalled = false
+  let isDue = false
+  const timer = setTimeout(drain, BATCH_MS).unref()
+
+  function drainSoon(): void {
+    if (isDue) return
+    isDue = true
+    timer.refresh()
+  }
+
+  function endBatch(): void {
+    if (batchBytes === 0) return
+    queue.push(Buffer.from(batch))
+    queuedBytes += batchBytes
+    batch = ''
+    batchBytes = 0
+  }
+
+  function drain(): void {
+    isDue = false
+    endBatch()
+    do isStalled = !writeFirst()
+    while (queue.length > 0 && !isStalled)
+    if (isStalled) {
+      drainSoon()
+    } else if (lost > 0) {
+      const lines = lost
+      lost = 0
+      onLoss(lines)
+    }
+  }
+
+  /** False when the reader has to catch up first. */
+  function writeFirst(): boolean {
+    const first = queue[0]
+    if (first === undefined) return true
+    let written = first.length
+    try {
+      written = writeSync(fd, first)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return false
+      // Nobody will ever read it, or the disk is full: there is no place to say so.
+    }
+    queuedBytes -= written
+    if (written < first.length) queue[0] = first.subarray(written)
+    else queue.shift()
+    return true
+  }
+
+  return {
+    write(line, isDispensable) {
+      if (queuedBytes > (isDispensable ? DISPENSABLE_BYTES : MOST_BYTES)) {
+        lost++
+        return
+      }
+      const bytes = Buffer.byteLength(line)
+      if (batchBytes + bytes > WRITE_BYTES) endBatch()
+      batch += line
+      batchBytes += bytes
+      if (queuedBytes > BATCH_BYTES && !isStalled) drain()
+      else drainSoon()
+    },
+
+    flush() {
+      let before = Infinity
+      for (let waits = FLUSH_MS / PAUSE_MS; waits > 0; waits--) {
+        drain()
+        if (queuedBytes + batchBytes === 0) return
+        if (queuedBytes < before) waits = FLUSH_MS / PAUSE_MS
+        before = queuedBytes
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, PAUSE_MS)
+      }
+    }
+  }
+}
+
+/**
+ * Standard output, in a way that never waits for who reads it. That is a property of its being open, which other
+ * processes share; so a pipe or a terminal is opened once more. A file never waits. Where it cannot be opened again,
+ * as with a socket, each write waits for its reader.
+ */
+export function openStandardOutput(): number {
+  const STDOUT = 1
+  try {
+    if (fstatSync(STDOUT).isFile()) return STDOUT
+    return openSync(`/proc/self/fd/${STDOUT}`, constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOCTTY)
+  } catch {
+    return STDOUT
+  }
+}
