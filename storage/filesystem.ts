@@ -34,7 +34,7 @@ export function filesystemStorage({ root, foreign, fs = nodeFs }: FilesystemOpti
   const folders = createFolders(files, base)
   const drafts = createDrafts(files, folders, base)
   const readChunks = createReadChunks(files)
-  const removals = createRemovals(files, readChunks)
+  const removals = createRemovals(files, folders, readChunks)
 
   /** Tries once more if a removal has taken it away by mistake just now, or before it died. */
   async function present<T>(path: string, get: () => Promise<T>): Promise<T | undefined> {

@@ -2,6 +2,7 @@ import { dirname, join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { hasCode, ignoring, NOTHING } from './errors.ts'
 import { closing, type Files } from './files.ts'
+import { sharing } from './sharing.ts'
 
 /** How often to make a folder that others remove again. */
 const MAKE_TRIES = 20
@@ -10,13 +11,6 @@ const REMOVE_TRIES = 5
 const PAUSE_MS = 20
 /** So many folders are known to last: at most about 1 MiB. */
 const KNOWN = 4096
-
-/** Makes the new, renamed and removed entries of a folder last. A folder that is gone has none. */
-export async function syncFolder(files: Files, path: string): Promise<void> {
-  const folder = await ignoring(NOTHING, files.open(path, 'r'))
-  // EINVAL is the word of a file system that knows no such thing as syncing a folder.
-  if (folder !== undefined) await closing(files, folder, () => ignoring(['EINVAL'], files.sync(folder)))
-}
 
 export type Folders = ReturnType<typeof createFolders>
 
@@ -30,6 +24,27 @@ export function createFolders(files: Files, root: string) {
   /** What is seen while a folder is removed is worth nothing once it is gone. */
   let removing = 0
   let removals = 0
+
+  /** Makes the new, renamed and removed entries of a folder last. A folder that is gone has none. */
+  const sync = sharing(async (path) => {
+    const folder = await ignoring(NOTHING, files.open(path, 'r'))
+    // EINVAL is the word of a file system that knows no such thing as syncing a folder.
+    if (folder !== undefined) await closing(files, folder, () => ignoring(['EINVAL'], files.sync(folder)))
+  })
+
+  /** A folder, and those above it up to one that is known, from below. */
+  function unknown(folder: string): string[] {
+    const found: string[] = []
+    for (let one = folder; one.startsWith(`${root}/`) && !isKnown(one); one = dirname(one)) found.push(one)
+    return found
+  }
+
+  /** The folders that much is written to are remembered longest. */
+  function isKnown(folder: string): boolean {
+    if (!known.delete(folder)) return false
+    known.add(folder)
+    return true
+  }
 
   function remember(folder: string): void {
     known.add(folder)
@@ -51,14 +66,18 @@ export function createFolders(files: Files, root: string) {
   /** Makes the entries of a folder last, and the folder itself. */
   async function keep(folder: string): Promise<void> {
     const before = removals
-    await syncFolder(files, folder)
-    const seen: string[] = []
-    for (let one = folder; one.startsWith(`${root}/`) && !known.has(one); one = dirname(one)) {
-      await syncFolder(files, dirname(one))
-      seen.push(one)
-    }
+    const seen = unknown(folder)
+    const syncs = await Promise.allSettled([folder, ...seen.map((one) => dirname(one))].map(sync))
+    for (const result of syncs) if (result.status === 'rejected') throw result.reason
     if (removing > 0 || removals !== before) return
     for (const one of seen) remember(one)
+  }
+
+  /** Makes those of a folder and the ones above it that may be missing, from above: most are. */
+  async function makeUnknown(folder: string): Promise<void> {
+    for (const one of unknown(folder).reverse()) {
+      await ignoring(['EEXIST', ...NOTHING], files.makeFolder(one))
+    }
   }
 
   /** Makes a folder, and those above it that are missing. If it is there already, all is well. */
@@ -73,7 +92,7 @@ export function createFolders(files: Files, root: string) {
       throw error
     }
     // Those below the root are synced when something is to last in them.
-    if (!path.startsWith(`${root}/`)) await syncFolder(files, parent)
+    if (!path.startsWith(`${root}/`)) await sync(parent)
   }
 
   /** Does what needs a folder. Only if there is none makes it, and tries again: somebody may remove it meanwhile. */
@@ -120,6 +139,7 @@ export function createFolders(files: Files, root: string) {
   }
 
   return {
+    sync,
     keep,
     make,
     inFolder,
@@ -127,6 +147,7 @@ export function createFolders(files: Files, root: string) {
     /** Renames a file, and makes that last; the folders of its new path may be missing. @throws ENOENT: no such file */
     async moveFile(from: string, to: string): Promise<void> {
       const folder = dirname(to)
+      await makeUnknown(folder)
       await inFolder(folder, () => files.rename(from, to))
       await keep(folder)
     },
@@ -134,12 +155,12 @@ export function createFolders(files: Files, root: string) {
     /** Removes a folder and all below it. What others remove at the same time, or removed before, is no error. */
     async remove(path: string): Promise<void> {
       await forgetting(path, () => removeTree(path))
-      await syncFolder(files, dirname(path))
+      await sync(dirname(path))
     },
 
     /** Makes the removal of something in a folder last. With `top`, removes the folders below that which are empty. */
     async removedFrom(folder: string, top = folder): Promise<void> {
-      await syncFolder(files, await prune(folder, top))
+      await sync(await prune(folder, top))
     }
   }
 }

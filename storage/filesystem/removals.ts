@@ -3,7 +3,7 @@ import { basename, dirname, join } from 'node:path'
 import type { ReadChunks } from './bodies.ts'
 import { ignoring, NOTHING, unlessNothing } from './errors.ts'
 import { closing, type Files } from './files.ts'
-import { syncFolder } from './folders.ts'
+import type { Folders } from './folders.ts'
 
 /** The hash in the name that a removal gave a file. */
 const expectedBy = (name: string): string | undefined => name.split('@')[2]
@@ -17,7 +17,7 @@ const expectedBy = (name: string): string | undefined => name.split('@')[2]
  * between, the hash in the name tells everybody else that this file has to go back, and whoever misses the object
  * does that. So what was written is always under its own name, or under one that leads back to it.
  */
-export function createRemovals(files: Files, readChunks: ReadChunks) {
+export function createRemovals(files: Files, folders: Folders, readChunks: ReadChunks) {
   async function hashOfFile(path: string): Promise<string | undefined> {
     const file = await ignoring(NOTHING, files.open(path, 'r'))
     if (file === undefined) return undefined
@@ -40,7 +40,7 @@ export function createRemovals(files: Files, readChunks: ReadChunks) {
   async function putBack(path: string, aside: string): Promise<void> {
     await ignoring(['EEXIST', ...NOTHING], files.link(aside, path))
     // Whatever has the name now must last before the other name goes, even if somebody else gave it.
-    await syncFolder(files, dirname(path))
+    await folders.sync(dirname(path))
     await unlessNothing(files.unlink(aside))
   }
 

@@ -9,11 +9,13 @@ import fs, {
 } from 'node:fs'
 import { join } from 'node:path'
 import process from 'node:process'
+import { setTimeout as pause } from 'node:timers/promises'
 import t from 'tap'
 import { InvalidKey, StorageFull, StorageUnavailable } from '../../storage/driver.ts'
 import { filesystemStorage } from '../../storage/filesystem.ts'
 import { bytes, gather, noise, pieces, text } from './bodies.ts'
 import { storageContract } from './contract.ts'
+import { createDisk } from './disk.ts'
 import { type Call, watched } from './watched.ts'
 
 t.test('filesystem', async (t) => {
@@ -52,30 +54,56 @@ t.test(
   }
 )
 
-t.test('a write syncs each folder above that is not known to last, once', async (t) => {
+t.test('a write makes and syncs each folder above that is not known to last, once', async (t) => {
   const { storage, calls } = recorded(t.testdir({ '@drafts': {}, a: {} }))
+  const changes = () => calls.splice(0).filter((call) => /^(mkdir|rename|fsync)/.test(call))
   await storage.write('a/b/c/k', [bytes('new')])
-  t.same(
-    calls.filter((call) => /^(mkdir|rename|fsync)/.test(call)),
-    [
-      'fsync @drafts/*.tmp',
-      'rename a/b/c/k', // there is no such folder
-      'mkdir a/b/c',
-      'mkdir a/b',
-      'mkdir a/b/c',
-      'rename a/b/c/k',
-      'fsync a/b/c',
-      'fsync a/b',
-      'fsync a',
-      'fsync '
-    ]
-  )
-  calls.length = 0
+  const first = changes()
+  const made = ['mkdir a', 'mkdir a/b', 'mkdir a/b/c']
+  t.same(first.slice(0, 5), ['fsync @drafts/*.tmp', ...made, 'rename a/b/c/k'])
+  t.same(first.slice(5).sort(), ['fsync ', 'fsync a', 'fsync a/b', 'fsync a/b/c'], 'at once')
   await storage.write('a/b/d/k', [bytes('new')])
-  t.same(
-    calls.filter((call) => /^fsync a/.test(call)),
-    ['fsync a/b/d', 'fsync a/b']
+  const second = changes()
+  t.same(second.slice(0, 3), ['fsync @drafts/*.tmp', 'mkdir a/b/d', 'rename a/b/d/k'])
+  t.same(second.slice(3).sort(), ['fsync a/b', 'fsync a/b/d'])
+})
+
+t.test('those who want a folder synced meanwhile share the next sync, not the one under way', async (t) => {
+  const { fs } = createDisk()
+  let syncs = 0
+  const first = Promise.withResolvers<void>()
+  const slow = watched(fs, ({ name, path }) => {
+    if (name !== 'fsync' || path !== '/r/a') return undefined
+    return syncs++ === 0 ? { after: first.promise } : undefined
+  })
+  const storage = filesystemStorage({ root: '/r', fs: slow })
+  await filesystemStorage({ root: '/r', fs }).write('a/first', [])
+  const done: string[] = []
+  const write = (key: string) => storage.write(key, []).then(() => done.push(key))
+  const one = write('a/one')
+  while (syncs === 0) await pause(1)
+  const others = [write('a/two'), write('a/three'), write('a/four')]
+  await pause(20)
+  t.same(done, [], 'the sync under way may have missed their names')
+  first.resolve()
+  await Promise.all([one, ...others])
+  t.equal(syncs, 2)
+})
+
+t.test('a sync that fails fails all who share it, and none who come later', async (t) => {
+  const { fs } = createDisk()
+  let refuse = true
+  const failing = watched(fs, ({ name, path }) =>
+    refuse && name === 'fsync' && path === '/r/a' ? { refuse: 'EIO' } : undefined
   )
+  const storage = filesystemStorage({ root: '/r', fs: failing })
+  const results = await Promise.allSettled(['one', 'two', 'three'].map((k) => storage.write(`a/${k}`, [])))
+  t.same(
+    results.map(({ status }) => status),
+    ['rejected', 'rejected', 'rejected']
+  )
+  refuse = false
+  await storage.write('a/four', [])
 })
 
 t.test('an append and a commit keep the same order', async (t) => {

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import t from 'tap'
 import type { StorageDriver } from '../../storage/driver.ts'
 import { filesystemStorage } from '../../storage/filesystem.ts'
@@ -15,7 +16,13 @@ async function upload(storage: StorageDriver): Promise<void> {
   await storage.commit('u/data', 1, KEY)
 }
 
-/** Two drivers on one disk, or one twice. The first stops before one of its calls, if it gets so far. */
+/** Longer than all calls of a disk in memory take. */
+const LATE_MS = 50
+
+/**
+ * Two drivers on one disk, or one twice. The first stops before one of its calls, if it gets so far: for ever, or, where
+ * it is the same, until the second has done all it can, which may be to wait for that very call.
+ */
 async function createPair(processes: number) {
   const disk = createDisk()
   await filesystemStorage({ root: '/r', fs: disk.fs }).write('first', [])
@@ -24,7 +31,7 @@ async function createPair(processes: number) {
   const fs = watched(disk.fs, () => {
     if (left-- !== 0) return undefined
     stopped.resolve(true)
-    return 'forget'
+    return processes === 1 ? { after: pause(LATE_MS) } : 'forget'
   })
   const one = filesystemStorage({ root: '/r', fs })
   const two = processes === 1 ? one : filesystemStorage({ root: '/r', fs: disk.fs })
@@ -90,7 +97,7 @@ t.test('what was seen of a folder before it was removed does not count for the n
   const goOn = Promise.withResolvers<void>()
   let once = true
   const fs = watched(disk.fs, ({ name, path }) => {
-    if (!once || name !== 'fsync' || path !== '/r') return undefined
+    if (!once || name !== 'fsync' || path !== '/r/a') return undefined
     once = false
     reached.resolve()
     return { after: goOn.promise }
