@@ -2,7 +2,7 @@ import nodeFs from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { checkKey, ObjectNotFound, type StorageDriver, StorageFull, StorageUnavailable } from './driver.ts'
 import { createAppends } from './filesystem/appends.ts'
-import { createReadChunks, pour } from './filesystem/bodies.ts'
+import { createReadChunks, pour, readAtOnce } from './filesystem/bodies.ts'
 import { createDrafts, type Drafts } from './filesystem/drafts.ts'
 import { hasCode, ignoring, NOTHING } from './filesystem/errors.ts'
 import { closing, createFiles, type FileSystem, type Files } from './filesystem/files.ts'
@@ -56,14 +56,24 @@ export function filesystemStorage({ root, foreign, fs = nodeFs }: FilesystemOpti
       const path = pathOf(key)
       const file = await present(path, () => files.open(path, 'r'))
       if (file === undefined) throw new ObjectNotFound(key)
+      let isRead = false
       try {
+        const whole = await ignoring(['EISDIR'], readAtOnce(files, file, range))
+        if (whole !== undefined) {
+          if (whole.length > 0) yield whole
+          isRead = true
+          return
+        }
         const stat = await files.statOpen(file)
         if (!stat.isFile()) throw new ObjectNotFound(key)
         const { start, end } = range ?? { start: 0, end: stat.size }
         if (start < 0 || start > stat.size) throw new RangeError(`${key} ends at ${stat.size}`)
         yield* readChunks(file, start, Math.min(end + 1, stat.size))
       } finally {
-        await files.close(file)
+        const closed = files.close(file)
+        // Who has all the bytes need not wait.
+        if (isRead) closed.catch(() => {})
+        else await closed
       }
     },
 

@@ -1,4 +1,4 @@
-import type { Body } from '../driver.ts'
+import type { Body, ByteRange } from '../driver.ts'
 import type { Files, OpenFile } from './files.ts'
 
 /** A batch goes to the disk once it has so many bytes, or as many chunks as one call of the kernel takes. */
@@ -7,6 +7,8 @@ const BATCH_CHUNKS = 1024
 
 /** The chunks in which a file is read. A reader holds two. */
 const CHUNK = 256 * 1024
+/** Less than a page, and than the smallest buffer that node allocates by itself. */
+const SHORT = 4095
 /** Up to here a file is read in one go. */
 const SMALL = 64 * 1024
 /** Buffers kept for the readers to come: 8 MiB. */
@@ -74,6 +76,24 @@ function behind(chunks: Uint8Array[], count: number): Uint8Array[] {
     skip -= chunk.length
   }
   return []
+}
+
+/**
+ * What is asked for of a file, or all of it, if one call shows that it is that; else undefined. Without a range it
+ * is when it is short: no file system gives less than a page before a file's end.
+ */
+export async function readAtOnce(
+  files: Files,
+  file: OpenFile,
+  range: ByteRange | undefined
+): Promise<Buffer | undefined> {
+  const start = range?.start ?? 0
+  const length = range === undefined ? SHORT : range.end - start + 1
+  if (start < 0 || length <= 0 || length > SMALL) return undefined
+  const into = Buffer.allocUnsafe(length)
+  const count = await files.read(file, into, 0, length, start)
+  if (range === undefined ? count === length : count < length) return undefined
+  return into.subarray(0, count)
 }
 
 /** Reads a part of an open file in chunks, each valid until the next is asked for. `end` is the byte after it. */

@@ -138,6 +138,16 @@ t.test('an append and a commit keep the same order', async (t) => {
   ])
 })
 
+t.test('what one call can read is opened, read and closed, and nothing else', async (t) => {
+  const { storage, calls } = recorded(t.testdir({ a: { link: 'sha256:', empty: '' } }))
+  t.equal(await text(storage.read('a/link')), 'sha256:')
+  t.same(calls.splice(0), ['open a/link', 'read a/link', 'close a/link'])
+  t.equal(await text(storage.read('a/empty')), '')
+  t.same(calls.splice(0), ['open a/empty', 'read a/empty', 'close a/empty'])
+  t.equal(await text(storage.read('a/link', { start: 3, end: 5 })), '256')
+  t.same(calls.splice(0), ['open a/link', 'read a/link', 'close a/link'])
+})
+
 t.test('a deletion is synced before it returns', async (t) => {
   const { storage, calls } = recorded(t.testdir({ a: { b: { k: '' }, c: '' } }))
   await storage.delete('a/c')
@@ -310,7 +320,7 @@ t.test('a reader that stops waits for the read that is under way before it close
       }
     }
   })
-  for await (const _ of storage.read('k')) break
+  for await (const _ of storage.read('k', { start: 0, end: 1 << 20 })) break
   t.same(events, ['read', 'read', 'close'])
 })
 
