@@ -22,4 +22,4 @@ ENV NODE_ENV=production \
     REGISTRY_HTTP_ADDR=:5000 \
     REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY=/registry
 EXPOSE 5000
-CMD ["node", "src/main.ts"]
+CMD ["node", "--max-semi-space-size=4", "src/main.ts"]

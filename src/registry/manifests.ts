@@ -20,8 +20,10 @@ import { createMemory, type Links } from './links.ts'
 import type { Siblings } from './siblings.ts'
 import type { Tags } from './tags.ts'
 
-/** How many bytes of manifests are kept in memory. They never change: their digest is their key. */
-const CACHE_BYTES = 64 * 1024 * 1024
+/** How many bytes of manifests each process keeps in memory. They never change: their digest is their key. */
+const CACHE_BYTES = 16 * 1024 * 1024
+/** One that is larger is an exception, and would push many others out. */
+const CACHED_BYTES = 1024 * 1024
 
 /** A client is told of so many missing blobs at once. */
 const MOST_ERRORS = 100
@@ -79,6 +81,7 @@ export function createManifests({
 }: Parts): Manifests {
   const contents = new LRUCache<Digest, StoredManifest>({
     maxSize: CACHE_BYTES,
+    maxEntrySize: CACHED_BYTES,
     sizeCalculation: ({ bytes }) => bytes.length + 256
   })
   const revisions = createMemory<{ digest: Digest }>(siblings, 'manifest')

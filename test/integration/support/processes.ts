@@ -270,7 +270,7 @@ export async function startBerth(options: BerthOptions = {}): Promise<RunningSer
   const env = { ...neutralEnvironment(), ...options.env }
   const server = await startServer({
     command: process.execPath,
-    args: ['src/main.ts'],
+    args: ['--max-semi-space-size=4', 'src/main.ts'],
     ...(options.env?.REGISTRY_HTTP_TLS_KEY !== undefined && { scheme: 'https' as const }),
     env: {
       UV_THREADPOOL_SIZE: '32',
