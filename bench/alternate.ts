@@ -1,7 +1,7 @@
 import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { scratch } from '../test/integration/support/processes.ts'
-import { printCommands, tool } from './commands.ts'
+import { run, scratch } from '../test/integration/support/processes.ts'
+import { printCommands } from './commands.ts'
 import type { Contender } from './contenders.ts'
 import type { Group, Measure, Sample, Site } from './measure.ts'
 import { type Setup, setupName } from './setup.ts'
@@ -75,7 +75,7 @@ async function playRound(result: Result, sites: readonly Site[], round: number):
   printCommands(round === 0) // later rounds repeat them
   for (const site of [...sites.slice(round % sites.length), ...sites.slice(0, round % sites.length)]) {
     for (let go = 0; go <= MORE_TRIES; go++) {
-      await tool('sync', []) // what another one wrote must not be written while this one is measured
+      await run('sync', []) // what another one wrote must not be written while this one is measured
       try {
         const sample = await measure.sample(site, round * (MORE_TRIES + 1) + go)
         if (round > 0) contenderOf(result, site.contender).samples.push(sample)

@@ -3,14 +3,13 @@ import { join } from 'node:path'
 import { goTool } from '../test/go/build.ts'
 import {
   CHECKOUT,
-  freePort,
-  neutralEnvironment,
   type RunningServer,
   run,
   scratch,
-  startDockerRegistry,
-  startServer
+  startBerth as startBerthWith,
+  startDockerRegistry
 } from '../test/integration/support/processes.ts'
+import { isInstalled } from './commands.ts'
 import { startNginx, startZot } from './peers.ts'
 import { type Setup, settings } from './setup.ts'
 
@@ -75,25 +74,17 @@ export const CONTENDERS: readonly Contender[] = [
 /** CNCF distribution 3, or where it cannot be built what Debian has of it. */
 export const REFERENCES: readonly string[] = ['distribution', 'docker-registry']
 
-/** The start command of package.json, so that what is measured is what is started. */
+/** By the start command of package.json, so that what is measured is what is started. */
 async function startBerth(root: string, setup: Setup, processes: number): Promise<RunningServer> {
   const { scripts } = JSON.parse(readFileSync(join(CHECKOUT, 'package.json'), 'utf8'))
-  const port = await freePort()
-  return startServer({
-    command: 'sh',
-    args: ['-c', scripts.start],
-    env: {
-      ...neutralEnvironment(),
-      PATH: `${nodeOfItsOwn()}:${process.env.PATH}`,
-      REGISTRY_HTTP_ADDR: `127.0.0.1:${port}`,
-      REGISTRY_HTTP_PROCESSES: `${processes}`,
-      REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY: root,
-      ...(await settings(setup))
-    },
-    scheme: setup.tls ? 'https' : 'http',
-    port,
+  return startBerthWith({
     root,
-    ready: '/v2/'
+    command: ['sh', '-c', scripts.start],
+    env: {
+      PATH: `${nodeOfItsOwn()}:${process.env.PATH}`,
+      REGISTRY_HTTP_PROCESSES: `${processes}`,
+      ...(await settings(setup))
+    }
   })
 }
 
@@ -128,6 +119,7 @@ async function pinned(folder: string, module: string): Promise<string | undefine
 }
 
 async function firstLine(command: string, argument: string): Promise<string> {
+  if (!command.includes('/') && !isInstalled(command)) throw new Error(`there is no ${command} on the PATH`)
   const { stdout, stderr } = await run(command, [argument])
   return (stdout + stderr).split('\n')[0] ?? ''
 }

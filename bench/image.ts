@@ -2,6 +2,15 @@ import { type Content, content, contentOf } from './content.ts'
 
 export const MANIFEST_TYPE = 'application/vnd.oci.image.manifest.v1+json'
 
+const KIB = 1024
+
+/** Like those of an application: a few large ones below, many small ones above; 13 MiB in 30 layers. */
+export const APPLICATION_LAYERS: readonly number[] = [
+  ...Array<number>(2).fill(4096 * KIB),
+  ...Array<number>(8).fill(512 * KIB),
+  ...Array<number>(20).fill(64 * KIB)
+]
+
 export interface Image {
   manifest: Buffer
   config: Content

@@ -14,6 +14,8 @@ export interface Summary {
   cpu?: number | undefined
   /** How many processors the load kept busy. */
   loadCpus: number
+  /** How many processors anything else kept busy. */
+  otherCpus: number
   /** The highest of all samples, in bytes. */
   peakMemory: number
 }
@@ -32,6 +34,7 @@ export function summarize({ samples }: ContenderResult): Summary | undefined {
     latencyMs: p50 === undefined || p90 === undefined || p99 === undefined ? undefined : { p50, p90, p99 },
     cpu: median(cpuOf),
     loadCpus: median(({ clientCpu, seconds }) => clientCpu / seconds) ?? 0,
+    otherCpus: median(({ otherCpu, seconds }) => otherCpu / seconds) ?? 0,
     peakMemory: Math.max(...samples.map(({ peakMemory }) => peakMemory))
   }
 }
@@ -50,6 +53,7 @@ const HEADINGS = [
   'CPU s',
   '×ref',
   'load CPUs',
+  'other CPUs',
   'peak PSS',
   ''
 ]
@@ -62,7 +66,7 @@ export function table({ measure, setup, contenders }: Result, reference: string 
     const summary = summarize(contender)
     if (summary === undefined)
       return [contender.name, `void: ${contender.voids.at(-1)?.slice(0, 150).replaceAll(/\s+/g, ' ')}`]
-    const { value, latencyMs, cpu, loadCpus, peakMemory } = summary
+    const { value, latencyMs, cpu, loadCpus, otherCpus, peakMemory } = summary
     const per = contender.samples.some(({ requests }) => requests !== undefined) ? '1000' : 'GiB'
     return [
       contender.name,
@@ -73,6 +77,7 @@ export function table({ measure, setup, contenders }: Result, reference: string 
       cpu === undefined ? '' : `${figure(cpu)}/${per}`,
       ratio(cpu, base?.cpu),
       loadCpus.toFixed(2),
+      otherCpus.toFixed(2),
       `${figure(peakMemory / MIB)} MiB`,
       contender.voids.length === 0 ? '' : `${contender.voids.length} void`
     ]

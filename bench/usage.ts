@@ -13,6 +13,9 @@ export interface Usage {
   serverCpu: number
   /** Processor seconds of the programs that made the load. */
   clientCpu: number
+  /** Processor seconds of everything else on the machine, the kernel's own threads and this program included: where
+   *  it is much, the figures are not worth much. */
+  otherCpu: number
   /** The highest proportional set size of the server's process tree, in bytes, looked at every 100 ms. */
   peakMemory: number
 }
@@ -28,13 +31,15 @@ export async function metered<T>(
   }, SAMPLE_MS)
   const serverBefore = treeSeconds(server)
   const clientBefore = endedChildrenSeconds()
+  const machineBefore = machineSeconds()
   const since = performance.now()
   try {
     const result = await act()
     const seconds = (performance.now() - since) / 1000
     const serverCpu = treeSeconds(server) - serverBefore
     const clientCpu = endedChildrenSeconds() - clientBefore
-    return { usage: { seconds, serverCpu, clientCpu, peakMemory }, result }
+    const otherCpu = Math.max(0, machineSeconds() - machineBefore - serverCpu - clientCpu)
+    return { usage: { seconds, serverCpu, clientCpu, otherCpu, peakMemory }, result }
   } finally {
     clearInterval(sampler)
   }
@@ -51,6 +56,17 @@ function treeSeconds(pid: number): number {
 
 function endedChildrenSeconds(): number {
   return seconds('self').endedChildren
+}
+
+/** proc(5): the first line of /proc/stat; idle and waiting for disks are the fields 4 and 5, and what follows the
+ *  eighth is counted in the first two already. */
+function machineSeconds(): number {
+  const [line = ''] = readFileSync('/proc/stat', 'utf8').split('\n')
+  const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0, steal = 0] = line
+    .split(/ +/)
+    .slice(1)
+    .map(Number)
+  return (user + nice + system + irq + softirq + steal) / TICKS_PER_SECOND
 }
 
 /** proc(5): utime, stime, cutime and cstime are the fields 14 to 17; the name, field 2, may hold spaces. */

@@ -1,13 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { imageOf, MANIFEST_TYPE } from '../image.ts'
+import { APPLICATION_LAYERS, imageOf, MANIFEST_TYPE } from '../image.ts'
 import { type Connection, connect } from './connection.ts'
 import type { Tally } from './tally.ts'
 
 export interface StormJob {
   job: 'storm'
-  /** The image is the one that this id and these sizes decide, under the tag `v1`. */
+  /** Where an application's image lies under the tag `v1`; also its id. */
   repository: string
-  layerSizes: readonly number[]
   /** Each starts at its own moment, evenly over so many seconds. */
   clients: number
   seconds: number
@@ -17,7 +16,7 @@ export interface StormJob {
 
 /** Nodes that pull one image: its manifest by tag, then its blobs, a few at once. */
 export async function storm(url: string, job: StormJob, tally: Tally): Promise<() => Promise<void>> {
-  const image = imageOf(job.repository, job.layerSizes)
+  const image = imageOf(job.repository, APPLICATION_LAYERS)
   const blobs = [image.config, ...image.layers]
 
   async function pullImage(): Promise<void> {

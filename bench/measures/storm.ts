@@ -1,5 +1,5 @@
 import { load } from '../commands.ts'
-import { imageOf } from '../image.ts'
+import { APPLICATION_LAYERS, imageOf } from '../image.ts'
 import type { Group, Measure, Sample, Site } from '../measure.ts'
 import { pushImage, verifyImage } from '../registry.ts'
 import { PLAIN } from '../setup.ts'
@@ -8,30 +8,23 @@ import { percentiles } from '../statistics.ts'
 import { metered } from '../usage.ts'
 
 const REPOSITORY = 'bench/storm'
-const KIB = 1024
-/** Like an application's image: a few large layers below, many small ones above; 13 MiB in 30 layers. */
-const LAYERS = [
-  ...Array<number>(2).fill(4096 * KIB),
-  ...Array<number>(8).fill(512 * KIB),
-  ...Array<number>(20).fill(64 * KIB)
-]
 /** containerd's default. */
 const BLOBS_AT_ONCE = 3
 const LOADS = 2
 
 /** Many nodes pull one image. */
 export function stormMeasures({ clients, stormSeconds }: Sizes): Group {
-  const image = imageOf(REPOSITORY, LAYERS)
+  const image = imageOf(REPOSITORY, APPLICATION_LAYERS)
   const measure = (name: string, how: string, seconds: number): Measure => ({
     name,
-    title: `${clients} clients pull an image of ${LAYERS.length} layers (13 MiB), ${how}; p99 to first byte`,
+    title: `${clients} clients pull an image of ${APPLICATION_LAYERS.length} layers (13 MiB), ${how}; p99 to first byte`,
     ...{ unit: 'ms', better: 'lower', tools: [], setups: [PLAIN] },
     async sample(site: Site, round): Promise<Sample> {
       const { url, pid } = site.server
       // The round that warms up needs no more than a tenth.
       const share = round === 0 ? 10 * LOADS : LOADS
       const job = {
-        ...{ job: 'storm' as const, url, repository: REPOSITORY, layerSizes: LAYERS },
+        ...{ job: 'storm' as const, url, repository: REPOSITORY },
         ...{ clients: Math.ceil(clients / share), seconds: (seconds * LOADS) / share, atOnce: BLOBS_AT_ONCE }
       }
       const { usage, result } = await metered(pid, () => load(...Array(LOADS).fill(job)))
@@ -54,7 +47,7 @@ export function stormMeasures({ clients, stormSeconds }: Sizes): Group {
   })
   return {
     files: false,
-    space: (contenders) => contenders * LAYERS.reduce((sum, size) => sum + size, 0),
+    space: (contenders) => contenders * APPLICATION_LAYERS.reduce((sum, size) => sum + size, 0),
     async prepare({ server }) {
       await pushImage(server.url, REPOSITORY, image, 'v1')
       await verifyImage(server.url, REPOSITORY, image, 'v1')

@@ -259,6 +259,8 @@ export interface BerthOptions {
   root?: string
   /** A free one if not said. */
   port?: number
+  /** What starts it, with arguments; this Node on its sources if not said. */
+  command?: readonly [string, ...string[]]
   /** More settings, over those for the address and the folder. */
   env?: Record<string, string>
 }
@@ -268,9 +270,11 @@ export async function startBerth(options: BerthOptions = {}): Promise<RunningSer
   const root = options.root ?? scratch()
   const port = options.port ?? (await freePort())
   const env = { ...neutralEnvironment(), ...options.env }
+  const sources = [process.execPath, '--max-semi-space-size=4', 'src/main.ts'] as const
+  const [command, ...args] = options.command ?? sources
   const server = await startServer({
-    command: process.execPath,
-    args: ['--max-semi-space-size=4', 'src/main.ts'],
+    command,
+    args,
     ...(options.env?.REGISTRY_HTTP_TLS_KEY !== undefined && { scheme: 'https' as const }),
     env: {
       UV_THREADPOOL_SIZE: '32',
