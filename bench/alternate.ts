@@ -6,10 +6,10 @@ import type { Contender } from './contenders.ts'
 import type { Group, Measure, Sample, Site } from './measure.ts'
 import { type Setup, setupName } from './setup.ts'
 
-/** One measure in one setup. */
-export interface Result {
-  measure: Measure
-  setup: Setup
+/** What came of one measure in one setup. */
+export interface Result extends Pick<Measure, 'name' | 'title' | 'unit' | 'better'> {
+  /** The setup's name. */
+  setup: string
   /** In the order of the contenders. */
   contenders: ContenderResult[]
 }
@@ -35,11 +35,11 @@ export async function alternate(
   contenders: readonly Contender[],
   rounds: number
 ): Promise<Result[]> {
-  const results = measures.map((measure) => ({
-    measure,
-    setup,
-    contenders: contenders.map(({ name }): ContenderResult => ({ name, samples: [], voids: [] }))
-  }))
+  const results = measures.map(({ name, title, unit, better, files }): Result => {
+    const taking = contenders.filter(({ layout }) => files || layout !== 'files')
+    const each = taking.map(({ name }): ContenderResult => ({ name, samples: [], voids: [] }))
+    return { name, title, unit, better, setup: setupName(setup), contenders: each }
+  })
   const sites: Site[] = []
   const folder = scratch()
   try {
@@ -54,13 +54,18 @@ export async function alternate(
         for (const result of results) note(result, contender, error)
       }
     }
-    for (const result of results) {
-      console.log(`  ${result.measure.name}, ${setupName(setup)}`)
-      const begun = sites.filter(({ contender }) => contenderOf(result, contender).voids.length === 0)
-      await playRound(result, begun, 0)
+    for (const measure of measures) {
+      const result = results.find(({ name }) => name === measure.name)
+      if (result === undefined) throw new Error('unreachable')
+      console.log(`  ${result.name}, ${result.setup}`)
+      const begun = sites.filter(({ contender }) => contenderOf(result, contender)?.voids.length === 0)
+      await playRound(measure, result, begun, 0)
       // Who could not even warm up takes no part.
-      const able = begun.filter(({ contender }) => contenderOf(result, contender).voids.length <= MORE_TRIES)
-      for (let round = 1; round <= rounds; round++) await playRound(result, able, round)
+      const able = begun.filter(({ contender }) => {
+        const voids = contenderOf(result, contender)?.voids.length ?? 0
+        return voids <= MORE_TRIES
+      })
+      for (let round = 1; round <= rounds; round++) await playRound(measure, result, able, round)
     }
   } finally {
     await Promise.all(sites.map(({ server }) => server.stop()))
@@ -70,15 +75,19 @@ export async function alternate(
 }
 
 /** Round 0 warms up and does not count. Each round begins with another contender. */
-async function playRound(result: Result, sites: readonly Site[], round: number): Promise<void> {
-  const { measure } = result
+async function playRound(
+  measure: Measure,
+  result: Result,
+  sites: readonly Site[],
+  round: number
+): Promise<void> {
   printCommands(round === 0) // later rounds repeat them
   for (const site of [...sites.slice(round % sites.length), ...sites.slice(0, round % sites.length)]) {
     for (let go = 0; go <= MORE_TRIES; go++) {
       await run('sync', []) // what another one wrote must not be written while this one is measured
       try {
         const sample = await measure.sample(site, round * (MORE_TRIES + 1) + go)
-        if (round > 0) contenderOf(result, site.contender).samples.push(sample)
+        if (round > 0) contenderOf(result, site.contender)?.samples.push(sample)
         break
       } catch (error) {
         note(result, site.contender, error)
@@ -90,11 +99,10 @@ async function playRound(result: Result, sites: readonly Site[], round: number):
 function note(result: Result, contender: Contender, error: unknown): void {
   const reason = error instanceof Error ? error.message : String(error)
   console.log(`    void: ${contender.name}: ${reason.slice(0, 500).replaceAll(/\s+/g, ' ')}`)
-  contenderOf(result, contender).voids.push(reason)
+  contenderOf(result, contender)?.voids.push(reason)
 }
 
-function contenderOf(result: Result, { name }: Contender): ContenderResult {
-  const found = result.contenders.find((each) => each.name === name)
-  if (found === undefined) throw new Error(`${name} takes no part`)
-  return found
+/** Undefined when it takes no part in the measure. */
+function contenderOf(result: Result, { name }: Contender): ContenderResult | undefined {
+  return result.contenders.find((each) => each.name === name)
 }

@@ -1,6 +1,6 @@
 import { accessSync, constants } from 'node:fs'
 import { delimiter, join } from 'node:path'
-import { CHECKOUT, type Output, run } from '../test/integration/support/processes.ts'
+import { CHECKOUT, CommandFailed, type Output, run } from '../test/integration/support/processes.ts'
 import type { Job } from './load/main.ts'
 import type { LoadResult } from './load/tally.ts'
 import type { Percentiles } from './statistics.ts'
@@ -53,7 +53,10 @@ export async function load(...jobs: Job[]): Promise<LoadResult> {
   const outputs = await Promise.all(
     jobs.map((job) => {
       const text = JSON.stringify(jobs.length > 1 ? { ...job, startAt } : job)
-      return tool(process.execPath, ['bench/load/main.ts', text])
+      return tool(process.execPath, ['bench/load/main.ts', text]).catch((error: unknown) => {
+        const reason = /^\w*Error: .*/m.exec(error instanceof CommandFailed ? error.stderr : '')?.[0]
+        throw reason === undefined ? error : new Error(`the load failed: ${reason}`, { cause: error })
+      })
     })
   )
   const sum: LoadResult = { requests: 0, bytes: 0, seconds: 0, statuses: {}, wrong: [], times: {} }

@@ -39,6 +39,8 @@ export interface Measure {
   /** Programs that have to be on the PATH. */
   tools: readonly string[]
   setups: readonly Setup[]
+  /** Whether servers of files take part too. */
+  files?: boolean
   /** Whether a short bench has it. */
   quick?: boolean
   /** @throws Error when anything was not as it should be: the sample is then void */
@@ -47,8 +49,6 @@ export interface Measure {
 
 /** Measures that share servers and what is stored on them. */
 export interface Group {
-  /** Whether servers of files take part too. */
-  files: boolean
   /** The most that so many contenders store at one time, in bytes. */
   space(contenders: number): number
   /** Stores what is measured; once for each contender. */

@@ -10,6 +10,8 @@ export interface Options {
   only: string[] | undefined
   /** Names of contenders; all that can run if absent. */
   peers: string[] | undefined
+  /** A file of results to add to. */
+  into: string | undefined
   /** Measures run in this one setup if it is not plain; each in its own ones otherwise. */
   tls: boolean
   accessLog: boolean
@@ -24,6 +26,7 @@ const USAGE = `npm run bench -- [options]: berth beside other registries, on one
   --tls           everything with TLS, instead of what is measured with it anyway
   --access-log    everything with the access log on, likewise
   --big SIZE      the large blobs in flight (1GiB); 8 are pushed and one is kept for each contender
+  --into FILE     adds to the results of an earlier run, or measures some of them again
   --help
 
 Everything is stored below TMPDIR and removed at the end. Results: the terminal, and results/bench-TIME.json.`
@@ -40,6 +43,7 @@ export function parseOptions(args: readonly string[]): Options | undefined {
       tls: { type: 'boolean', default: false },
       'access-log': { type: 'boolean', default: false },
       big: { type: 'string' },
+      into: { type: 'string' },
       help: { type: 'boolean', default: false }
     }
   })
@@ -60,6 +64,7 @@ export function parseOptions(args: readonly string[]): Options | undefined {
     quick: values.quick,
     only: values.only?.split(','),
     peers,
+    into: values.into,
     tls: values.tls,
     accessLog: values['access-log']
   }

@@ -51,6 +51,7 @@ export async function startNginx(root: string, setup: Setup): Promise<RunningSer
       ${temporary.map((name) => `${name}_temp_path ${folder}/${name};`).join('\n      ')}
       sendfile on;
       tcp_nopush on;
+      keepalive_requests 1000000000;
       server {
         listen 127.0.0.1:${port}${files ? ' ssl' : ''};
         ${files ? `ssl_certificate ${files.certificate};\n        ssl_certificate_key ${files.key};` : ''}

@@ -1,6 +1,9 @@
-import type { Result } from './alternate.ts'
+import type { ContenderResult, Result } from './alternate.ts'
 import { columns, figure, type Summary, summarize } from './report.ts'
 import { LOGGED, PLAIN, type Setup, setupName, TLS, TLS_LOGGED } from './setup.ts'
+
+/** The contenders that promises are asked of. */
+const BERTHS = ['berth-1', 'berth-2']
 
 /** What berth promises, and what came of it. */
 export interface Verdict {
@@ -18,7 +21,10 @@ interface Promised {
   isMet(figure: number): boolean
 }
 
-type Lookup = (measure: string, contender: string | undefined, setup?: Setup) => Summary | undefined
+type Lookup = (measure: string, contender: string | undefined, setup?: Setup) => Found | undefined
+
+/** What a contender's samples say; without a value when all are void. */
+type Found = Partial<Summary> & Pick<ContenderResult, 'voids'>
 
 const atLeast = (limit: number) => ({ promised: `≥ ${limit}`, isMet: (found: number) => found >= limit })
 const atMost = (limit: number) => ({ promised: `≤ ${limit}`, isMet: (found: number) => found <= limit })
@@ -47,20 +53,23 @@ const PROMISES: readonly Promised[] = [
   {
     promise: 'storm without an error, p99 to first byte, ms',
     ...under(300),
-    measure: (of, name) => of('storm', name)?.value.median
+    measure(of, name) {
+      const found = of('storm', name)
+      return found && found.voids.length > 0 ? Number.POSITIVE_INFINITY : found?.value?.median
+    }
   },
   ...['flight-small', 'flight-large'].map((measure) => ({
     promise: `${measure}: peak PSS, MiB`,
     ...under(256),
-    measure: (of: Lookup, name: string) => of(measure, name)?.value.max
+    measure: (of: Lookup, name: string) => of(measure, name)?.value?.max
   })),
   {
     promise: 'flight-large: peak PSS, × flight-small',
     ...atMost(1.1),
     measure: (of, name) =>
-      quotient(of('flight-large', name)?.value.median, of('flight-small', name)?.value.median)
+      quotient(of('flight-large', name)?.value?.median, of('flight-small', name)?.value?.median)
   },
-  { promise: 'start, ms', ...under(500), measure: (of, name) => of('start', name)?.value.median },
+  { promise: 'start, ms', ...under(500), measure: (of, name) => of('start', name)?.value?.median },
   ...['tags', 'catalog'].flatMap((list) =>
     ['first', 'middle'].map((where) => ({
       promise: `${list}, ${where} page: CPU of the long list × the short one`,
@@ -73,29 +82,23 @@ const PROMISES: readonly Promised[] = [
 
 function throughput(measure: string): Promised['measure'] {
   return (of, name, reference) =>
-    quotient(of(measure, name)?.value.median, of(measure, reference)?.value.median)
+    quotient(of(measure, name)?.value?.median, of(measure, reference)?.value?.median)
 }
 
 function quotient(a: number | undefined, b: number | undefined): number | undefined {
   return a === undefined || !b ? undefined : a / b
 }
 
-/** Judges the contenders that are named, by results of which some may be missing. */
-export function judge(
-  results: readonly Result[],
-  names: readonly string[],
-  reference: string | undefined
-): Verdict[] {
+/** Judges berth by results of which some may be missing; `reference` names the contender that ratios are taken to. */
+export function judge(results: readonly Result[], reference: string | undefined): Verdict[] {
   const of: Lookup = (measure, contender, setup = PLAIN) => {
-    const result = results.find(
-      (each) => each.measure.name === measure && setupName(each.setup) === setupName(setup)
-    )
+    const result = results.find((each) => each.name === measure && each.setup === setupName(setup))
     const found = result?.contenders.find(({ name }) => name === contender)
-    return found && summarize(found)
+    return found && { ...summarize(found), voids: found.voids }
   }
   return PROMISES.map(({ promise, promised, measure, isMet }) => {
     const measured: Verdict['measured'] = {}
-    for (const name of names) {
+    for (const name of BERTHS) {
       const found = measure(of, name, reference)
       measured[name] = found === undefined ? undefined : { figure: figure(found), met: isMet(found) }
     }
@@ -104,17 +107,17 @@ export function judge(
 }
 
 /** A table for the terminal, of those that were measured. */
-export function promiseTable(verdicts: readonly Verdict[], names: readonly string[]): string {
-  const found = verdicts.filter(({ measured }) => names.some((name) => measured[name] !== undefined))
+export function promiseTable(verdicts: readonly Verdict[]): string {
+  const found = verdicts.filter(({ measured }) => BERTHS.some((name) => measured[name] !== undefined))
   const rows = found.map(({ promise, promised, measured }) => [
     promise,
     promised,
-    ...names.map((name) => {
+    ...BERTHS.map((name) => {
       const found = measured[name]
       return found === undefined ? 'not measured' : `${found.figure} ${found.met ? 'met' : 'MISSED'}`
     })
   ])
   const rest = verdicts.length - found.length
   const remark = rest === 0 ? '' : `  ${rest} promises were not measured\n`
-  return `\nPromises\n${rows.length === 0 ? '' : columns([['', 'promised', ...names], ...rows])}${remark}`
+  return `\nPromises\n${rows.length === 0 ? '' : columns([['', 'promised', ...BERTHS], ...rows])}${remark}`
 }

@@ -1,6 +1,5 @@
 import type { ContenderResult, Result } from './alternate.ts'
 import type { Sample } from './measure.ts'
-import { setupName } from './setup.ts'
 import { type Percentiles, type Spread, spread } from './statistics.ts'
 
 const GIB = 2 ** 30
@@ -59,7 +58,8 @@ const HEADINGS = [
 ]
 
 /** A table for the terminal; `reference` names the contender that ratios are taken to. */
-export function table({ measure, setup, contenders }: Result, reference: string | undefined): string {
+export function table(result: Result, reference: string | undefined): string {
+  const { contenders } = result
   const found = contenders.find(({ name }) => name === reference)
   const base = found && summarize(found)
   const rows = contenders.map((contender) => {
@@ -82,7 +82,7 @@ export function table({ measure, setup, contenders }: Result, reference: string 
       contender.voids.length === 0 ? '' : `${contender.voids.length} void`
     ]
   })
-  const title = `${measure.name}, ${setupName(setup)}: ${measure.title}, in ${measure.unit}`
+  const title = `${result.name}, ${result.setup}: ${result.title}, in ${result.unit}`
   return `\n${title}\n${columns([HEADINGS, ...rows])}${remarks(contenders)}`
 }
 

@@ -1,10 +1,7 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { CHECKOUT } from '../test/integration/support/processes.ts'
-import { alternate, type Result } from './alternate.ts'
-import { commandLines, isInstalled } from './commands.ts'
+import { alternate } from './alternate.ts'
+import { isInstalled } from './commands.ts'
 import { CONTENDERS, type Contender, REFERENCES } from './contenders.ts'
-import { describeMachine, freeSpace, type Machine } from './machine.ts'
+import { describeMachine, freeSpace } from './machine.ts'
 import type { Group, Measure } from './measure.ts'
 import { listMeasures } from './measures/lists.ts'
 import { pullMeasures } from './measures/pulls.ts'
@@ -14,8 +11,8 @@ import { smallImageMeasures } from './measures/small-images.ts'
 import { stormMeasures } from './measures/storm.ts'
 import { vitalMeasures } from './measures/vitals.ts'
 import { type Options, parseOptions } from './options.ts'
-import { judge, promiseTable } from './promises.ts'
-import { summarize, table } from './report.ts'
+import { openRecord } from './record.ts'
+import { table } from './report.ts'
 import { type Setup, setupName } from './setup.ts'
 import type { Sizes } from './sizes.ts'
 
@@ -32,16 +29,18 @@ async function main(options: Options): Promise<void> {
     leftOut.push(what)
     console.log(`LEFT OUT: ${what}`)
   }
-  const contenders = await findContenders(options, leaveOut)
+  const versions: Record<string, string> = {}
+  const contenders = await findContenders(options, versions, leaveOut)
   const reference = REFERENCES.find((name) => contenders.some((contender) => contender.name === name))
   if (reference === undefined) leaveOut('ratios and the promises that are ratios: there is no reference')
 
-  const results: Result[] = []
-  const report = reporter(options, machine, reference, leftOut)
+  const record = openRecord(options.into, { machine, contenders: versions, reference, leftOut })
   for (const group of groupsOf(options.sizes)) {
     const chosen = group.measures.filter((measure) => isChosen(measure, options, leaveOut))
     for (const [setup, measures] of bySetup(chosen, options)) {
-      const taking = contenders.filter(({ layout }) => group.files || layout !== 'files')
+      const taking = contenders.filter(
+        ({ layout }) => layout !== 'files' || measures.some(({ files }) => files)
+      )
       const space = group.space(taking.length) + RESERVE
       if (freeSpace() < space) {
         const names = measures.map(({ name }) => name).join(', ')
@@ -49,17 +48,15 @@ async function main(options: Options): Promise<void> {
         continue
       }
       for (const result of await alternate(group, measures, setup, taking, options.rounds)) {
-        results.push(result)
+        record.add(result)
         console.log(table(result, reference))
-        report(results)
       }
     }
   }
-  const berths = contenders.map(({ name }) => name).filter((name) => name.startsWith('berth'))
-  console.log(promiseTable(judge(results, berths, reference), berths))
+  console.log(options.into === undefined ? record.promises() : record.everything())
   for (const what of leftOut) console.log(`left out: ${what}`)
   if (options.quick) console.log('QUICK: too little of everything to be believed.')
-  console.log(`${report(results)}, ${((performance.now() - since) / 1000).toFixed(0)} s`)
+  console.log(`${record.path}, ${((performance.now() - since) / 1000).toFixed(0)} s`)
 }
 
 function groupsOf(sizes: Sizes): Group[] {
@@ -76,14 +73,19 @@ function groupsOf(sizes: Sizes): Group[] {
 }
 
 /** Those that are named, or all that can run here, with Debian's registry only where there is no newer one. */
-async function findContenders({ peers }: Options, leaveOut: (what: string) => void): Promise<Contender[]> {
+async function findContenders(
+  { peers }: Options,
+  versions: Record<string, string>,
+  leaveOut: (what: string) => void
+): Promise<Contender[]> {
   const found: Contender[] = []
   for (const contender of CONTENDERS) {
     const isSecondReference = REFERENCES.indexOf(contender.name) > 0
     const hasReference = found.some(({ name }) => REFERENCES.includes(name))
     if (peers === undefined ? isSecondReference && hasReference : !peers.includes(contender.name)) continue
     try {
-      console.log(`${contender.name}: ${contender.title}: ${await contender.version()}`)
+      versions[contender.name] = `${contender.title}: ${await contender.version()}`
+      console.log(`${contender.name}: ${versions[contender.name]}`)
       found.push(contender)
     } catch (error) {
       leaveOut(`${contender.name}: ${error instanceof Error ? error.message.split('\n')[0] : error}`)
@@ -111,27 +113,6 @@ function bySetup(measures: readonly Measure[], { tls, accessLog, quick }: Option
     }
   }
   return [...groups.values()]
-}
-
-/** What it gives writes the results so far, and gives the file's path. */
-function reporter(options: Options, machine: Machine, reference: string | undefined, leftOut: string[]) {
-  const folder = join(CHECKOUT, 'results')
-  mkdirSync(folder, { recursive: true })
-  const begun = new Date().toISOString()
-  const file = join(folder, `bench-${begun.replaceAll(':', '')}.json`)
-  return (results: readonly Result[]): string => {
-    const measures = results.map(({ measure, setup, contenders }) => ({
-      ...{ name: measure.name, setup: setupName(setup), title: measure.title, unit: measure.unit },
-      better: measure.better,
-      contenders: contenders.map((each) => ({ ...each, summary: summarize(each) }))
-    }))
-    const berths = ['berth-1', 'berth-2']
-    const promises = judge(results, berths, reference)
-    const commands = commandLines()
-    const report = { begun, options, machine, reference, leftOut, measures, promises, commands }
-    writeFileSync(file, JSON.stringify(report, undefined, 1))
-    return file
-  }
 }
 
 const options = parseOptions(process.argv.slice(2))

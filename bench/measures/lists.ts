@@ -42,7 +42,6 @@ export function listMeasures(size: 'many' | 'few', sizes: Sizes): Group {
   }
 
   return {
-    files: false,
     space: (contenders) => contenders * count * 64 * 1024, // files and folders of a block each
     async prepare(site: Site) {
       const { url } = site.server

@@ -42,7 +42,6 @@ export function pullMeasures({ big, medium, pulls }: Sizes): Group {
   const bigTitle = `GET of a blob of ${big / MIB} MiB, one client`
   const range = `${big / 2}-${big / 2 + medium - 1}`
   return {
-    files: true,
     space: (contenders) => contenders * (big + AT_ONCE * medium),
     async prepare(site) {
       await placeBlob(site, REPOSITORY, bigBlob())
@@ -82,5 +81,5 @@ function measure(
   setups: Setup[],
   sample: (site: Site) => Promise<Sample>
 ): Measure {
-  return { name, title, unit: 'MiB/s', better: 'higher', tools, setups, sample }
+  return { name, title, unit: 'MiB/s', better: 'higher', tools, setups, files: true, sample }
 }

@@ -46,7 +46,6 @@ export function pushMeasures({ big, medium }: Sizes): Group {
 
   const bigTitle = `push of a blob of ${big / MIB} MiB, one client`
   return {
-    files: false,
     space: () => big + Math.max(big, AT_ONCE * medium), // the file to push from, and what one contender has
     prepare: async () => {},
     measures: [

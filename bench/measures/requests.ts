@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { ab, type Hammered, load, wrk } from '../commands.ts'
 import { imageOf, MANIFEST_TYPE } from '../image.ts'
 import type { Group, Measure, Sample, Site } from '../measure.ts'
-import { expect, pushImage, withConnection } from '../registry.ts'
+import { expect, placeBlob, pushImage, withConnection } from '../registry.ts'
 import { LOGGED, PLAIN, TLS, TLS_LOGGED } from '../setup.ts'
 import type { Sizes } from '../sizes.ts'
 import { percentiles } from '../statistics.ts'
@@ -38,9 +38,11 @@ export function requestMeasures({ seconds }: Sizes): Group {
   }
 
   return {
-    files: false,
     space: () => 0,
-    prepare: ({ server }: Site) => pushImage(server.url, REPOSITORY, image, 'v1'),
+    async prepare(site: Site) {
+      if (site.contender.layout !== 'files') return pushImage(site.server.url, REPOSITORY, image, 'v1')
+      for (const blob of [...image.layers, config]) await placeBlob(site, REPOSITORY, blob)
+    },
     measures: [
       {
         ...measure('manifest-get-tag', 'manifest GET by tag', ['wrk'], (url) =>
@@ -59,11 +61,16 @@ export function requestMeasures({ seconds }: Sizes): Group {
       {
         ...measure('blob-head', 'blob HEAD', [], (url) => head(url, layer, LAYER_SIZE)),
         setups: [PLAIN, TLS, LOGGED, TLS_LOGGED],
+        // What a server of files makes of it shows where the load itself is the limit.
+        files: true,
         quick: true
       },
-      measure('config-get', `GET of a blob of ${config.size} bytes`, ['ab'], (url) =>
-        ab(url + small, config.size, hammering)
-      )
+      {
+        ...measure('config-get', `GET of a blob of ${config.size} bytes`, ['ab'], (url) =>
+          ab(url + small, config.size, hammering)
+        ),
+        files: true
+      }
     ]
   }
 }

@@ -15,7 +15,6 @@ const REPOSITORIES = 20
 /** Images that are mostly round trips. */
 export function smallImageMeasures({ images }: Sizes): Group {
   return {
-    files: false,
     space: (contenders) => contenders * images * 200 * 1024, // in several rounds
     prepare: async () => {},
     measures: [

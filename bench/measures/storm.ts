@@ -46,7 +46,6 @@ export function stormMeasures({ clients, stormSeconds }: Sizes): Group {
     }
   })
   return {
-    files: false,
     space: (contenders) => contenders * APPLICATION_LAYERS.reduce((sum, size) => sum + size, 0),
     async prepare({ server }) {
       await pushImage(server.url, REPOSITORY, image, 'v1')

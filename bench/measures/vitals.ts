@@ -33,7 +33,6 @@ export function vitalMeasures({ flight, flightSeconds }: Sizes): Group {
     }
   })
   return {
-    files: false,
     space: (contenders) => (PUSHES + contenders) * flight,
     async prepare(site) {
       for (const size of [MIB, flight]) await placeBlob(site, REPOSITORY, content(size, REPOSITORY))

@@ -3,7 +3,7 @@ import type { Result } from '../../bench/alternate.ts'
 import type { Sample } from '../../bench/measure.ts'
 import { judge, promiseTable } from '../../bench/promises.ts'
 import { columns, figure, summarize, table } from '../../bench/report.ts'
-import { PLAIN, TLS } from '../../bench/setup.ts'
+import { PLAIN, setupName, TLS } from '../../bench/setup.ts'
 import { percentiles, spread } from '../../bench/statistics.ts'
 
 const IDLE = { seconds: 2, serverCpu: 0, clientCpu: 0, otherCpu: 0, peakMemory: 0 }
@@ -15,11 +15,7 @@ function sampled(
   setup = PLAIN
 ): Result {
   return {
-    measure: {
-      ...{ name, title: name, unit: 'requests/s', better: 'higher', tools: [], setups: [setup] },
-      sample: async () => ({ ...IDLE, value: 0 })
-    },
-    setup,
+    ...{ name, title: name, unit: 'requests/s', better: 'higher', setup: setupName(setup) },
     contenders: Object.entries(values).map(([name, each]) => ({
       name,
       samples: each.map((value) => ({ ...IDLE, value, ...more })),
@@ -54,7 +50,7 @@ t.test('a promise is met or missed by the ratio to the reference', async (t) => 
     sampled('manifest-get-tag', { 'berth-1': [90, 110, 400], 'berth-2': [99], reference: [10, 5, 20] }),
     sampled('manifest-get-tag', { 'berth-1': [1], reference: [1] }, { serverCpu: 1, requests: 10 }, TLS)
   ]
-  const verdicts = judge(results, ['berth-1', 'berth-2'], 'reference')
+  const verdicts = judge(results, 'reference')
   const measured = (text: string) => verdicts.find(({ promise }) => promise === text)?.measured
   t.strictSame(measured('manifest-get-tag, × reference'), {
     'berth-1': { figure: '11.0', met: true },
@@ -65,18 +61,28 @@ t.test('a promise is met or missed by the ratio to the reference', async (t) => 
     'berth-2': undefined
   })
   t.strictSame(measured('start, ms'), { 'berth-1': undefined, 'berth-2': undefined })
-  const text = promiseTable(verdicts, ['berth-1', 'berth-2'])
+  const text = promiseTable(verdicts)
   t.match(text, /manifest-get-tag, × reference +≥ 10 +11\.0 met +9\.90 MISSED\n/)
   t.match(text, `${verdicts.length - 2} promises were not measured`)
 })
 
+t.test('a storm with an error breaks its promise, whatever its figures', async (t) => {
+  const storm = sampled('storm', { 'berth-1': [200], 'berth-2': [] })
+  const judged = () => judge([storm], undefined).find((each) => /^storm/.test(each.promise))
+  t.match(judged()?.measured, { 'berth-1': { met: true }, 'berth-2': { met: false } })
+  storm.contenders[0]?.voids.push('GET /: 503, not 200')
+  t.match(judged()?.measured, { 'berth-1': { met: false } })
+})
+
 t.test('without a reference nothing is measured by it', async (t) => {
   const results = [sampled('manifest-get-tag', { 'berth-1': [90] }), sampled('start', { 'berth-1': [499] })]
-  const found = judge(results, ['berth-1'], undefined).filter(
-    ({ measured }) => measured['berth-1'] !== undefined
-  )
+  const found = judge(results, undefined).filter(({ measured }) => measured['berth-1'] !== undefined)
   t.strictSame(found, [
-    { promise: 'start, ms', promised: '< 500', measured: { 'berth-1': { figure: '499', met: true } } }
+    {
+      promise: 'start, ms',
+      promised: '< 500',
+      measured: { 'berth-1': { figure: '499', met: true }, 'berth-2': undefined }
+    }
   ])
 })
 
