@@ -6,6 +6,7 @@ import { mapParallel } from './bytes.ts'
 import { tagIndexKey, tagIndexLinkKey, tagLinkKey, tagsKey } from './layout.ts'
 import type { Links } from './links.ts'
 import { type Listing, type ListingPage, pageOf } from './listing.ts'
+import { createTogether } from './together.ts'
 
 /** Tags are never cached: what storage says now is the answer. */
 export interface Tags {
@@ -21,6 +22,9 @@ export interface Tags {
 }
 
 export function createTags(storage: StorageDriver, links: Links): Tags {
+  // When an image is new, all nodes of a cluster ask for its tag at once.
+  const current = createTogether((key: string) => links.read(key))
+
   /** @param expected remove it only while it points there */
   async function remove(name: RepositoryName, tag: Tag, expected?: Digest): Promise<boolean> {
     const within = tagsKey(name)
@@ -41,7 +45,7 @@ export function createTags(storage: StorageDriver, links: Links): Tags {
   }
 
   return {
-    get: (name, tag) => links.read(tagLinkKey(name, tag)),
+    get: (name, tag) => current.ask(tagLinkKey(name, tag)),
 
     async put(name, tag, digest) {
       await links.write(tagIndexLinkKey(name, tag, digest), digest)
