@@ -59,7 +59,7 @@ export async function alternate(
       if (result === undefined) throw new Error('unreachable')
       console.log(`  ${result.name}, ${result.setup}`)
       const begun = sites.filter(({ contender }) => contenderOf(result, contender)?.voids.length === 0)
-      await playRound(measure, result, begun, 0)
+      if (!measure.fresh) await playRound(measure, result, begun, 0)
       // Who could not even warm up takes no part.
       const able = begun.filter(({ contender }) => {
         const voids = contenderOf(result, contender)?.voids.length ?? 0
@@ -81,7 +81,7 @@ async function playRound(
   sites: readonly Site[],
   round: number
 ): Promise<void> {
-  printCommands(round === 0) // later rounds repeat them
+  printCommands(round === (measure.fresh ? 1 : 0)) // later rounds repeat them
   for (const site of [...sites.slice(round % sites.length), ...sites.slice(0, round % sites.length)]) {
     for (let go = 0; go <= MORE_TRIES; go++) {
       await run('sync', []) // what another one wrote must not be written while this one is measured

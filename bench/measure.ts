@@ -41,6 +41,8 @@ export interface Measure {
   setups: readonly Setup[]
   /** Whether servers of files take part too. */
   files?: boolean
+  /** Whether each sample starts a server of its own, which nothing warms up. */
+  fresh?: boolean
   /** Whether a short bench has it. */
   quick?: boolean
   /** @throws Error when anything was not as it should be: the sample is then void */

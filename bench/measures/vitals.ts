@@ -19,7 +19,7 @@ export function vitalMeasures({ flight, flightSeconds }: Sizes): Group {
   const inFlight = (name: string, size: number): Measure => ({
     name,
     title: `peak PSS with ${PULLS} pulls and ${PUSHES} pushes of ${size / MIB} MiB in flight`,
-    ...{ unit: 'MiB', better: 'lower', tools: [], setups: [PLAIN] },
+    ...{ unit: 'MiB', better: 'lower', tools: [], setups: [PLAIN], fresh: true },
     async sample(site, round): Promise<Sample> {
       await restart(site)
       const { url, pid } = site.server
@@ -51,7 +51,7 @@ export function vitalMeasures({ flight, flightSeconds }: Sizes): Group {
       {
         name: 'idle-memory',
         title: 'PSS of a server that has just started',
-        ...{ unit: 'MiB', better: 'lower', tools: [], setups: [PLAIN] },
+        ...{ unit: 'MiB', better: 'lower', tools: [], setups: [PLAIN], fresh: true },
         async sample(site: Site): Promise<Sample> {
           await restart(site)
           const { usage } = await metered(site.server.pid, () => sleep(IDLE_MS))
