@@ -46,7 +46,7 @@ export const QUICK: Sizes = {
   big: 128 * MIB,
   pulls: 1,
   medium: 16 * MIB,
-  images: 100,
+  images: 50,
   many: 2000,
   few: 500,
   clients: 50,
