@@ -43,6 +43,12 @@ export function isInstalled(command: string): boolean {
   })
 }
 
+/** What several processes of our own load do, so that it is not held to one processor. */
+export function shared<T>(items: readonly T[]): T[][] {
+  const parts = Math.min(2, items.length)
+  return Array.from({ length: parts }, (_, part) => items.filter((_, at) => at % parts === part))
+}
+
 /** So far ahead of their start are processes of our load created that start together. */
 const START_AHEAD_MS = 500
 
@@ -59,11 +65,12 @@ export async function load(...jobs: Job[]): Promise<LoadResult> {
       })
     })
   )
-  const sum: LoadResult = { requests: 0, bytes: 0, seconds: 0, statuses: {}, wrong: [], times: {} }
+  const sum: LoadResult = { requests: 0, bytes: 0, seconds: 0, cpu: 0, statuses: {}, wrong: [], times: {} }
   for (const { stdout } of outputs) {
     const result: LoadResult = JSON.parse(stdout)
     sum.requests += result.requests
     sum.bytes += result.bytes
+    sum.cpu += result.cpu
     sum.seconds = Math.max(sum.seconds, result.seconds)
     sum.wrong.push(...result.wrong)
     for (const [status, count] of Object.entries(result.statuses)) {
@@ -81,6 +88,7 @@ export interface Hammered {
   requests: number
   seconds: number
   latencyMs: Percentiles
+  loadCpus?: number
 }
 
 export interface Hammering {

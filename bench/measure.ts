@@ -26,6 +26,8 @@ export interface Sample extends Usage {
   /** Moved, where bytes are. */
   bytes?: number
   latencyMs?: Percentiles
+  /** How many processors the load kept busy while it did its work, where it says so itself. */
+  loadCpus?: number
   /** What else there is to say, by name. */
   more?: Record<string, string | number>
 }

@@ -32,7 +32,7 @@ export function summarize({ samples }: ContenderResult): Summary | undefined {
     value: spread(samples.map(({ value }) => value)),
     latencyMs: p50 === undefined || p90 === undefined || p99 === undefined ? undefined : { p50, p90, p99 },
     cpu: median(cpuOf),
-    loadCpus: median(({ clientCpu, seconds }) => clientCpu / seconds) ?? 0,
+    loadCpus: median(({ loadCpus, clientCpu, seconds }) => loadCpus ?? clientCpu / seconds) ?? 0,
     otherCpus: median(({ otherCpu, seconds }) => otherCpu / seconds) ?? 0,
     peakMemory: Math.max(...samples.map(({ peakMemory }) => peakMemory))
   }

@@ -8,6 +8,8 @@ export interface LoadResult {
   bytes: number
   /** From the start to the last answer. */
   seconds: number
+  /** Processor seconds of this process meanwhile. */
+  cpu: number
   /** How often each status was answered. */
   statuses: Record<string, number>
   /** The first few things that were wrong, in words. */
@@ -24,10 +26,12 @@ export function createTally() {
   const times: Record<string, number[]> = {}
   const wrong: string[] = []
   let since = performance.now()
+  let cpuBefore = process.cpuUsage()
   let bytes = 0
   return {
     start(): void {
       since = performance.now()
+      cpuBefore = process.cpuUsage()
     },
     took(what: string, ms: number): void {
       const list = times[what]
@@ -56,7 +60,9 @@ export function createTally() {
     result(): LoadResult {
       const seconds = (performance.now() - since) / 1000
       const requests = [...statuses.values()].reduce((sum, count) => sum + count, 0)
-      return { requests, bytes, seconds, statuses: Object.fromEntries(statuses), wrong, times }
+      const { user, system } = process.cpuUsage(cpuBefore)
+      const cpu = (user + system) / 1e6
+      return { requests, bytes, seconds, cpu, statuses: Object.fromEntries(statuses), wrong, times }
     }
   }
 }

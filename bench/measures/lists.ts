@@ -36,7 +36,13 @@ export function listMeasures(size: 'many' | 'few', sizes: Sizes): Group {
           load({ ...job, connections: 1, seconds: sizes.seconds })
         )
         const latencyMs = percentiles(result.times.request ?? [])
-        return { ...usage, value: latencyMs.p50, requests: result.requests, latencyMs }
+        return {
+          ...usage,
+          value: latencyMs.p50,
+          requests: result.requests,
+          latencyMs,
+          loadCpus: result.cpu / result.seconds
+        }
       }
     }
   }

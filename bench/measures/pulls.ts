@@ -1,5 +1,5 @@
 import { globSync, statSync } from 'node:fs'
-import { curlPull, load, tool } from '../commands.ts'
+import { curlPull, load, shared, tool } from '../commands.ts'
 import { type Content, content } from '../content.ts'
 import type { Group, Measure, Sample, Site } from '../measure.ts'
 import { placeBlob } from '../registry.ts'
@@ -10,8 +10,6 @@ import { metered } from '../usage.ts'
 const REPOSITORY = 'bench/pulls'
 const MIB = 2 ** 20
 const AT_ONCE = 16
-/** Processes of the load, so that it is not held to one processor. */
-const LOADS = 2
 
 /** Blobs on their way out. */
 export function pullMeasures({ big, medium, pulls }: Sizes): Group {
@@ -31,12 +29,12 @@ export function pullMeasures({ big, medium, pulls }: Sizes): Group {
 
   async function many({ server: { url, pid } }: Site): Promise<Sample> {
     const paths = Array.from({ length: AT_ONCE }, (_, number) => pathOf(mediumBlob(number)))
-    const jobs = Array.from({ length: LOADS }, (_, part) => ({
-      ...{ job: 'pulls' as const, url, length: medium, times: pulls },
-      paths: paths.filter((_, number) => number % LOADS === part)
+    const jobs = shared(paths).map((paths) => ({
+      ...{ job: 'pulls' as const, url, paths, length: medium, times: pulls }
     }))
     const { usage, result } = await metered(pid, () => load(...jobs))
-    return { ...usage, value: result.bytes / MIB / result.seconds, bytes: result.bytes }
+    const { bytes, seconds, cpu } = result
+    return { ...usage, value: bytes / MIB / seconds, bytes, loadCpus: cpu / seconds }
   }
 
   const bigTitle = `GET of a blob of ${big / MIB} MiB, one client`

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { scratch } from '../../test/integration/support/processes.ts'
-import { curlPatch, load } from '../commands.ts'
+import { curlPatch, load, shared } from '../commands.ts'
 import { type Content, content, writeContent } from '../content.ts'
 import type { Job } from '../load/main.ts'
 import type { Group, Measure, Sample, Site } from '../measure.ts'
@@ -13,8 +13,6 @@ const REPOSITORY = 'bench/pushes'
 const MIB = 2 ** 20
 const AT_ONCE = 16
 const CHUNK = 16 * MIB
-/** Processes of the load, so that it is not held to one processor. */
-const LOADS = 2
 
 /** Blobs on their way in. Every push brings bytes that its registry does not have. */
 export function pushMeasures({ big, medium }: Sizes): Group {
@@ -26,22 +24,15 @@ export function pushMeasures({ big, medium }: Sizes): Group {
     return sampled(site, [blob], () => act(site.server.url))
   }
 
-  /** By our own load, in as many processes as there are blobs or as pay. */
   async function byLoad(site: Site, size: number, ids: string[], chunkSize?: number): Promise<Sample> {
-    const job = { job: 'pushes' as const, url: site.server.url, repository: REPOSITORY, size }
-    const jobs = Array.from(
-      { length: Math.min(LOADS, ids.length) },
-      (_, part, all = LOADS): Job => ({
-        ...job,
-        ids: ids.filter((_, number) => number % Math.min(all, ids.length) === part),
+    const jobs = shared(ids).map(
+      (ids): Job => ({
+        ...{ job: 'pushes', url: site.server.url, repository: REPOSITORY, ids, size },
         ...(chunkSize !== undefined && { chunkSize })
       })
     )
-    return sampled(
-      site,
-      ids.map((id) => content(size, id)),
-      async () => (await load(...jobs)).seconds
-    )
+    const blobs = ids.map((id) => content(size, id))
+    return sampled(site, blobs, () => load(...jobs))
   }
 
   const bigTitle = `push of a blob of ${big / MIB} MiB, one client`
@@ -72,17 +63,23 @@ export function pushMeasures({ big, medium }: Sizes): Group {
   }
 }
 
-/** Pushes, then pulls and hashes everything, then removes it. `act` gives its seconds. */
-async function sampled(site: Site, blobs: Content[], act: () => Promise<number>): Promise<Sample> {
+/** Pushes, then pulls and hashes everything, then removes it. */
+async function sampled(
+  site: Site,
+  blobs: Content[],
+  act: () => Promise<{ seconds: number; cpu?: number }>
+): Promise<Sample> {
   const { usage, result } = await metered(site.server.pid, act)
   for (const blob of blobs) await verifyBlob(site.server.url, REPOSITORY, blob)
   const bytes = blobs.reduce((sum, { size }) => sum + size, 0)
   removeBlobs(site, blobs[0]?.size ?? 0)
-  return { ...usage, value: bytes / MIB / result, bytes }
+  const { seconds, cpu } = result
+  const loadCpus = cpu === undefined ? {} : { loadCpus: cpu / seconds }
+  return { ...usage, value: bytes / MIB / seconds, bytes, ...loadCpus }
 }
 
 /** Contents of one size share a file, of which only the end is written anew. */
-function filePusher(): (blob: Content) => (url: string) => Promise<number> {
+function filePusher(): (blob: Content) => (url: string) => Promise<{ seconds: number }> {
   const file = join(scratch(), 'blob')
   let written: Content | undefined
   return (blob) => {
@@ -95,7 +92,7 @@ function filePusher(): (blob: Content) => (url: string) => Promise<number> {
         const { pathname, search } = new URL(await curlPatch(url + opened, file), url)
         await closeUpload(connection, pathname + search, blob)
       })
-      return (performance.now() - since) / 1000
+      return { seconds: (performance.now() - since) / 1000 }
     }
   }
 }

@@ -34,7 +34,9 @@ export function requestMeasures({ seconds }: Sizes): Group {
 
   async function head(url: string, path: string, length: number): Promise<Hammered> {
     const result = await load({ job: 'hammer', method: 'HEAD', url, path, length, ...hammering })
-    return { ...result, latencyMs: percentiles(result.times.request ?? []) }
+    const { requests, seconds: took, cpu, times } = result
+    const latencyMs = percentiles(times.request ?? [])
+    return { requests, seconds: took, latencyMs, loadCpus: cpu / took }
   }
 
   return {
@@ -87,8 +89,8 @@ function measure(
     ...{ unit: 'requests/s', better: 'higher', tools, setups: [PLAIN] },
     async sample({ server }): Promise<Sample> {
       const { usage, result } = await metered(server.pid, () => act(server.url))
-      const { requests, latencyMs } = result
-      return { ...usage, value: requests / result.seconds, requests, latencyMs }
+      const { seconds, ...found } = result
+      return { ...usage, ...found, value: found.requests / seconds }
     }
   }
 }

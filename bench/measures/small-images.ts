@@ -32,8 +32,9 @@ export function smallImageMeasures({ images }: Sizes): Group {
             const { repository, tag } = placeOf(job, number)
             await verifyImage(url, repository, imageOf(`${repository}/${tag}`, [LAYER_SIZE]), tag)
           }
-          const { requests, seconds, times } = result
-          return { ...usage, value: images / seconds, requests, latencyMs: percentiles(times.image ?? []) }
+          const { requests, seconds, cpu, times } = result
+          const latencyMs = percentiles(times.image ?? [])
+          return { ...usage, value: images / seconds, requests, latencyMs, loadCpus: cpu / seconds }
         }
       }
     ]

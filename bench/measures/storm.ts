@@ -28,15 +28,16 @@ export function stormMeasures({ clients, stormSeconds }: Sizes): Group {
         ...{ clients: Math.ceil(clients / share), seconds: (seconds * LOADS) / share, atOnce: BLOBS_AT_ONCE }
       }
       const { usage, result } = await metered(pid, () => load(...Array(LOADS).fill(job)))
-      const { requests, bytes, statuses, times } = result
+      const { requests, bytes, seconds: took, cpu, statuses, times } = result
       const firstByte = percentiles(times['first byte'] ?? [])
       const end = percentiles(times.request ?? [])
       const wholeImage = percentiles(times.image ?? [])
       return {
         ...{ ...usage, value: firstByte.p99, requests, bytes, latencyMs: firstByte },
+        loadCpus: cpu / took,
         more: {
           statuses: JSON.stringify(statuses),
-          'all pulled after s': result.seconds,
+          'all pulled after s': took,
           'to the end, p50 ms': end.p50,
           'to the end, p99 ms': end.p99,
           'image, p50 ms': wholeImage.p50,

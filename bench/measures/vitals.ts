@@ -29,7 +29,8 @@ export function vitalMeasures({ flight, flightSeconds }: Sizes): Group {
       }
       const { usage, result } = await metered(pid, () => load(job))
       removeBlobs(site, size, content(size, REPOSITORY))
-      return { ...usage, value: usage.peakMemory / MIB, bytes: result.bytes }
+      const { bytes, cpu, seconds } = result
+      return { ...usage, value: usage.peakMemory / MIB, bytes, loadCpus: cpu / seconds }
     }
   })
   return {
