@@ -2,11 +2,13 @@ import type { Body, ByteRange } from '../driver.ts'
 import type { Files, OpenFile } from './files.ts'
 
 /** A batch goes to the disk once it has so many bytes, or as many chunks as one call of the kernel takes. */
-const BATCH = 1024 * 1024
+const BATCH = 256 * 1024
 const BATCH_CHUNKS = 1024
 
-/** The chunks in which a file is read. A reader holds two. */
+/** The chunks in which a file is read. A reader holds two, or one when that is all. */
 const CHUNK = 256 * 1024
+/** So many may read in these chunks at a time, which takes 32 MiB; who comes then reads in small ones. */
+const CROWD = 64
 /** Less than a page, and than the smallest buffer that node allocates by itself. */
 const SHORT = 4095
 /** Up to here a file is read in one go. */
@@ -23,7 +25,7 @@ export interface Poured {
 
 /**
  * Writes a body to a file from a position on. One batch is on its way to the disk while the next is gathered, so
- * that about 2 MiB are held. Nothing is synced. When the writing throws, it is open how much was written.
+ * that about 512 KiB are held. Nothing is synced. When the writing throws, it is open how much was written.
  */
 export async function pour(files: Files, file: OpenFile, start: number, body: Body): Promise<Poured> {
   const poured: Poured = { end: start }
@@ -101,37 +103,38 @@ export type ReadChunks = (file: OpenFile, start: number, end: number) => AsyncGe
 
 export function createReadChunks(files: Files): ReadChunks {
   const spare: Buffer[] = []
-  const take = (): Buffer => spare.pop() ?? Buffer.allocUnsafeSlow(CHUNK)
+  let readers = 0
+  const take = (length: number): Buffer =>
+    length > SMALL ? (spare.pop() ?? Buffer.allocUnsafeSlow(CHUNK)) : Buffer.allocUnsafeSlow(length)
 
   return async function* readChunks(file, start, end) {
     if (start === end) return
-    if (end - start <= SMALL) {
-      yield await readFully(files, file, Buffer.allocUnsafeSlow(end - start), start)
-      return
-    }
-
-    let ahead = take()
-    let current = take()
-    let reading = Promise.resolve<Uint8Array>(ahead)
-    const readAhead = (position: number): void => {
-      reading = readFully(files, file, ahead.subarray(0, end - position), position)
+    const step = Math.min(end - start, readers < CROWD ? CHUNK : SMALL)
+    const buffers = Array.from({ length: end - start > step ? 2 : 1 }, () => take(step))
+    let reading = Promise.resolve<Uint8Array>(Buffer.alloc(0))
+    const read = (turn: number, position: number): void => {
+      const into = buffers[turn % 2] as Buffer
+      reading = readFully(files, file, into.subarray(0, Math.min(step, end - position)), position)
       reading.catch(() => {}) // thrown by the next to wait for it
     }
+    readers++
     try {
-      readAhead(start)
-      for (let next = start + CHUNK; next < end; next += CHUNK) {
+      read(0, start)
+      for (let turn = 1, next = start + step; next < end; turn++, next += step) {
         const chunk = await reading
-        ;[current, ahead] = [ahead, current]
-        readAhead(next)
+        read(turn, next)
         yield chunk
       }
       yield await reading
     } finally {
+      readers--
       // Whoever stops early is not followed by a read into a closed file, or into a buffer of the next reader.
       await reading.catch(() => {})
     }
     // Only here is nobody left who could still be sending a chunk: one who stopped early might.
-    if (spare.length < SPARE_BUFFERS) spare.push(current, ahead)
+    for (const buffer of buffers) {
+      if (buffer.length === CHUNK && spare.length < SPARE_BUFFERS) spare.push(buffer)
+    }
   }
 }
 
