@@ -60,6 +60,7 @@ export async function connect(url: string): Promise<Connection> {
         const since = performance.now()
         const parser = createParser(method, onBody)
         fail = reject
+        if (socket.destroyed) return reject(new Error('the connection was closed before'))
         receive = (bytes) => {
           try {
             if (!parser.take(bytes)) return
@@ -80,8 +81,10 @@ export async function connect(url: string): Promise<Connection> {
         }
         let lines = `${method} ${path} HTTP/1.1\r\nHost: ${host}\r\n`
         for (const name in headers) lines += `${name}: ${headers[name]}\r\n`
+        socket.cork() // a small body travels with its head, as real clients send it
         socket.write(`${lines}\r\n`)
         if (body !== undefined) send(socket, body).catch(reject)
+        socket.uncork()
       }),
     close: () => void socket.destroy()
   }
