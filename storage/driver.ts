@@ -1,4 +1,7 @@
-/** Bytes in pieces. `[bytes]` is one as well, and tells a driver that the whole is at hand. */
+/**
+ * Bytes in pieces. `[bytes]` is one as well, and tells a driver that the whole is at hand. The pieces of an async
+ * body are the driver's once it has asked for the next: it may empty them.
+ */
 export type Body = Iterable<Uint8Array> | AsyncIterable<Uint8Array>
 
 /** Zero-based and inclusive at both ends, as in RFC 9110 §14.1.2. `start` is at most the object's size. */

@@ -35,7 +35,10 @@ export async function pour(files: Files, file: OpenFile, start: number, body: Bo
 
   async function writeBatch(): Promise<void> {
     await writing
-    writing = writeAll(files, file, batch, poured.end)
+    const written = batch
+    writing = writeAll(files, file, batch, poured.end).then(() => {
+      if (Symbol.asyncIterator in body) free(written)
+    })
     writing.catch(() => {}) // thrown by the next to wait for it
     poured.end += held
     batch = []
@@ -58,6 +61,13 @@ async function* untilBroken(body: Body, poured: Poured): AsyncGenerator<Uint8Arr
     yield* body
   } catch (error) {
     poured.broken = { error }
+  }
+}
+
+/** Gives memory back at once. Left to the garbage collector, it would be looked for again and again in a long body. */
+function free(chunks: Uint8Array[]): void {
+  for (const { buffer, byteLength } of chunks) {
+    if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) buffer.transfer(0)
   }
 }
 

@@ -7,9 +7,11 @@ export function noise(size: number, seed = 1): Buffer {
   return Buffer.from(words.buffer, 0, size)
 }
 
-/** The same bytes in pieces of so many. */
+/** The same bytes in pieces of so many, each a copy: a driver may empty them. */
 export function* pieces(whole: Uint8Array, size: number): Generator<Uint8Array> {
-  for (let start = 0; start < whole.length; start += size) yield whole.subarray(start, start + size)
+  for (let start = 0; start < whole.length; start += size) {
+    yield new Uint8Array(whole.subarray(start, start + size))
+  }
 }
 
 /** All bytes. Each chunk is overwritten after it was copied, which a driver that shares its own would show. */

@@ -348,6 +348,25 @@ t.test('a body that is faster than the disk is held back at about 512 KiB', asyn
   t.ok((await gather(storage.read('k'))).equals(whole))
 })
 
+t.test('a body that comes in pieces gives its memory back at once, one at hand is left alone', async (t) => {
+  const storage = filesystemStorage({ root: t.testdir() })
+  const [coming, atHand, part] = [noise(70_000), noise(70_000), noise(70_000)].map(
+    (bytes) => new Uint8Array(bytes)
+  )
+  async function* body() {
+    yield coming as Uint8Array
+    yield (part as Uint8Array).subarray(1)
+  }
+  const before = [Buffer.from(coming as Uint8Array), Buffer.from(part as Uint8Array)]
+  await storage.write('k', body())
+  await storage.write('l', [atHand as Uint8Array])
+  t.equal(coming?.byteLength, 0)
+  t.equal(part?.byteLength, 70_000, 'somebody else may use the rest of it')
+  t.equal(atHand?.byteLength, 70_000)
+  const stored = await gather(storage.read('k'))
+  t.ok(stored.equals(Buffer.concat([before[0] as Buffer, (before[1] as Buffer).subarray(1)])))
+})
+
 t.test('a folder where a file is in the way is an error, not a missing object', async (t) => {
   const root = t.testdir({ a: 'file' })
   const storage = filesystemStorage({ root })
