@@ -56,7 +56,9 @@ t.test('a dead process is replaced, and the other serves meanwhile', async (t) =
   for (let i = 0; i < 30; i += 1) t.equal((await ask(server, 'GET', '/v2/')).status, 200)
   await until(() => workersOf(server).length === 2)
   t.ok(other !== undefined && workersOf(server).includes(other) && !workersOf(server).includes(victim))
-  t.match(server.log(), new RegExp(`ERROR: process \\d of 2 \\(pid ${victim}\\) ended by SIGKILL`))
+  await until(() =>
+    new RegExp(`ERROR: process \\d of 2 \\(pid ${victim}\\) ended by SIGKILL`).test(server.log())
+  )
 })
 
 t.test('without its primary no process stays', async (t) => {
