@@ -56,8 +56,8 @@ export interface StorageDriver {
    *  The body's chunks are the driver's to keep. A body that throws changes nothing. */
   write(key: string, body: Body): Promise<number>
 
-  /** Starts an object in the making, empty, under a key never used before; it is not visible to `size`,
-   *  `read` and `list`. It need not survive a power cut before the first `append` has returned. */
+  /** Starts an object in the making, empty, under a key never used before; it is in no folder, and not visible to
+   *  `size` and `read`. It need not survive a power cut before the first `append` has returned. */
   begin(key: string, mark?: string): Promise<void>
 
   /**
@@ -78,19 +78,22 @@ export interface StorageDriver {
    *  @throws OffsetConflict when the durable size is not `size`; ObjectNotFound */
   commit(key: string, size: number, to: string): Promise<void>
 
+  /** Ends what is in the making, and frees what it holds. Of what is not there: a success. */
+  abandon(key: string): Promise<void>
+
   /** Removes an object, and says whether it was there. What is in the making at `key` stays. */
   delete(key: string, options?: DeleteOptions): Promise<boolean>
 
-  /** Removes a folder and all below it (`a` never touches `ab`), in the making or not.
-   *  Of what is not there: a success. */
+  /** Removes a folder and all objects below it (`a` never touches `ab`). Of what is not there: a success. */
   deleteFolder(key: string): Promise<void>
 
   /** The direct children's names in byte order, folders without a slash. What is not there has none.
    *  A name may be that of a folder in which no object is left. */
   list(key: string, page?: Page): Promise<string[]>
 
-  /** Frees what crashes have left outside of any key, as far as nobody can be using it any more. Called daily. */
-  tidy?(): Promise<void>
+  /** Abandons what is in the making and has not been added to since `before`, and gives how many there were. Frees
+   *  what crashes have left outside of any key, as far as nobody can be using it any more. Called daily. */
+  tidy(before: Date): Promise<number>
 }
 
 /** There is no object under this key. */

@@ -34,6 +34,9 @@ export function filesystemStorage({ root, foreign, fs = nodeFs }: FilesystemOpti
   const folders = createFolders(files, base)
   const drafts = createDrafts(files, folders, base)
   const readChunks = createReadChunks(files)
+  const { removeOld, ...appends } = createAppends({
+    ...{ files, folders, drafts, readChunks, root: base, pathOf, isForeign }
+  })
   const removals = createRemovals(files, folders, readChunks)
 
   /** Tries once more if a removal has taken it away by mistake just now, or before it died. */
@@ -44,7 +47,7 @@ export function filesystemStorage({ root, foreign, fs = nodeFs }: FilesystemOpti
   }
 
   return {
-    ...createAppends({ files, folders, drafts, readChunks, pathOf, isForeign }),
+    ...appends,
 
     async size(key) {
       const path = pathOf(key)
@@ -117,7 +120,10 @@ export function filesystemStorage({ root, foreign, fs = nodeFs }: FilesystemOpti
         .slice(0, limit)
     },
 
-    tidy: () => drafts.tidy(Date.now())
+    async tidy(before) {
+      await drafts.tidy(Date.now())
+      return removeOld(before)
+    }
   }
 }
 

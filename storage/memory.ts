@@ -15,10 +15,11 @@ interface Making {
   mark: string
   /** Changes hands with each append: who finds another's here at the end has lost. */
   turn: symbol
+  changed: Date
 }
 
 /** A store that ends with the process: for tests, and as strict with its callers as any other driver. */
-export function memoryStorage(): StorageDriver {
+export function memoryStorage(now: () => Date = () => new Date()): StorageDriver {
   const objects = new Map<string, Buffer>()
   const makings = new Map<string, Making>()
 
@@ -48,7 +49,12 @@ export function memoryStorage(): StorageDriver {
     },
 
     async begin(key, mark = '') {
-      makings.set(checkKey(key), { bytes: Buffer.alloc(0), mark: checkMark(mark), turn: Symbol() })
+      makings.set(checkKey(key), {
+        bytes: Buffer.alloc(0),
+        mark: checkMark(mark),
+        turn: Symbol(),
+        changed: now()
+      })
     },
 
     async append(key, offset, body, mark = () => '') {
@@ -57,9 +63,11 @@ export function memoryStorage(): StorageDriver {
       const turn = Symbol()
       making.turn = turn
       const { bytes, broken } = await gather(body)
+      const marked = checkMark(mark(offset + bytes.length))
       if (inTheMaking(key).turn !== turn) throw new OffsetConflict(key, inTheMaking(key).bytes.length)
-      making.mark = checkMark(mark(offset + bytes.length))
+      making.mark = marked
       making.bytes = Buffer.concat([making.bytes, bytes])
+      making.changed = now()
       if (broken !== undefined) throw broken.error
       return making.bytes.length
     },
@@ -81,6 +89,10 @@ export function memoryStorage(): StorageDriver {
       makings.delete(key)
     },
 
+    async abandon(key) {
+      makings.delete(checkKey(key))
+    },
+
     async delete(key, { expected, within } = {}) {
       const object = objects.get(checkKey(key))
       if (within !== undefined) checkKey(within)
@@ -90,9 +102,7 @@ export function memoryStorage(): StorageDriver {
 
     async deleteFolder(key) {
       const folder = `${checkKey(key)}/`
-      for (const map of [objects, makings]) {
-        for (const name of map.keys()) if (name.startsWith(folder)) map.delete(name)
-      }
+      for (const name of objects.keys()) if (name.startsWith(folder)) objects.delete(name)
     },
 
     async list(key, { after = '', limit } = {}) {
@@ -105,6 +115,12 @@ export function memoryStorage(): StorageDriver {
         .filter((name) => name > after)
         .sort()
         .slice(0, limit)
+    },
+
+    async tidy(before) {
+      const old = [...makings].filter(([, { changed }]) => changed < before)
+      for (const [key] of old) makings.delete(key)
+      return old.length
     }
   }
 }

@@ -4,7 +4,7 @@ import Fastify from 'fastify'
 import t, { type Test } from 'tap'
 import { guardAccess } from '../src/auth/access.ts'
 import { memoryStorage } from '../storage/memory.ts'
-import { type Berth, berth, listen, NOWHERE, pushBlob, refusal, startUpload } from './http/support.ts'
+import { type Berth, berth, listen, NOWHERE, pushBlob, refusal } from './http/support.ts'
 import { type Answer, openWire, type Wire } from './integration/support/wire.ts'
 import { interposed } from './registry/interposed.ts'
 
@@ -169,7 +169,7 @@ t.test('headers of 60 KiB, a long token and many ranges among them, are let in (
 
 t.test('the target may be a whole URL, as a proxy sends it (R-004)', async (t) => {
   const world = await listening(t)
-  await startUpload(world, 'a/b')
+  await pushBlob(world, 'a/b', 'layer')
   for (const path of ['/v2/', '/v2/a/b/tags/list']) {
     const wire = await world.wire()
     await wire.send(`GET http://127.0.0.1:${world.port}${path} HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n`)

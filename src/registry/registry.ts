@@ -24,17 +24,13 @@ export interface Registry {
 export interface RegistryOptions {
   /** The processes that serve the same storage beside this one; none unless given. */
   siblings?: Siblings
-  now?: () => Date
 }
 
-export function createRegistry(
-  storage: StorageDriver,
-  { siblings = alone, now = () => new Date() }: RegistryOptions = {}
-): Registry {
+export function createRegistry(storage: StorageDriver, { siblings = alone }: RegistryOptions = {}): Registry {
   const links = createLinks(storage)
   const repositories = createRepositories(storage)
   const blobs = createBlobs(storage, links, siblings)
-  const uploads = createUploads({ storage, blobs, repositories, siblings, now })
+  const uploads = createUploads({ storage, blobs, repositories, siblings })
   const tags = createTags(storage, links)
   const manifests = createManifests({
     storage,

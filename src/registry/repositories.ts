@@ -4,7 +4,7 @@ import { isName, type RepositoryName } from '../oci/name.ts'
 import { repositoriesKey, repositoryKey, revisionsKey } from './layout.ts'
 import type { Listing, ListingPage } from './listing.ts'
 
-/** A repository is there from its first upload, and listed while it holds a manifest. */
+/** A repository is there from its first blob, and listed while it holds a manifest. */
 export interface Repositories {
   /** @throws RegistryError NAME_UNKNOWN */
   require(name: RepositoryName): Promise<void>

@@ -21,6 +21,7 @@ import type { ByteRange } from '../oci/range.ts'
 import { type Blobs, checkDigest } from './blobs.ts'
 import { readSmall } from './bytes.ts'
 import { blobKey, uploadDataKey, uploadKey, uploadStartedAtKey, uploadsKey } from './layout.ts'
+import { type Passage, passOn } from './passage.ts'
 import type { Repositories } from './repositories.ts'
 import type { Siblings } from './siblings.ts'
 
@@ -65,8 +66,8 @@ export interface Uploads {
   ): Promise<void>
   /** Ends the upload and frees what it holds. */
   cancel(name: RepositoryName, id: UploadId): Promise<void>
-  /** Cancels what clients have abandoned: every upload that was started before this moment. Gives how many.
-   *  Lets storage tidy up after crashes as well. */
+  /** Cancels what clients have abandoned: every upload to which nothing was added since this moment or, if it is
+   *  distribution's, that was started before it. Gives how many. Lets storage tidy up after crashes as well. */
   purge(before: Date): Promise<number>
 }
 
@@ -75,7 +76,6 @@ interface Parts {
   blobs: Blobs
   repositories: Pick<Repositories, 'folders'>
   siblings: Siblings
-  now: () => Date
 }
 
 /** The mark that storage keeps with an upload's size: the digest of its bytes so far, in a file name's letters. */
@@ -89,13 +89,7 @@ function fromMark(mark: string): Digest | undefined {
 /** For a sibling that has to hash what other processes have stored of an upload: half a terabyte on a slow machine. */
 const HASHING_MS = 600_000
 
-/** For an upload of which nothing has come yet. */
-function newHasher({ mark }: Appended): Hasher {
-  const digest = fromMark(mark)
-  return createHasher(digest === undefined ? 'sha256' : algorithmOf(digest))
-}
-
-export function createUploads({ storage, blobs, repositories, siblings, now }: Parts): Uploads {
+export function createUploads({ storage, blobs, repositories, siblings }: Parts): Uploads {
   // Node cannot store a running hash, so the process that has it goes on with it, whoever stores the bytes: what it
   // missed it reads from storage, once it is asked. Only when it is gone are bytes hashed twice.
   const running = new LRUCache<UploadId, Hasher>({ max: 10_000 })
@@ -114,7 +108,7 @@ export function createUploads({ storage, blobs, repositories, siblings, now }: P
     algorithm?: Algorithm
   ): Promise<Hasher | undefined> {
     const hasher = running.get(id)?.copy()
-    if (hasher === undefined || hasher.size > size) return undefined
+    if (hasher === undefined || hasher.size === 0 || hasher.size > size) return undefined
     if (algorithm !== undefined && algorithm !== hasher.algorithm) return undefined
     if (hasher.size < size) await readInto(hasher, name, id, size)
     return hasher
@@ -133,19 +127,66 @@ export function createUploads({ storage, blobs, repositories, siblings, now }: P
   async function append(
     name: RepositoryName,
     id: UploadId,
-    state: Appended,
     body: Body,
     range: ByteRange | undefined
   ): Promise<number> {
-    if (range !== undefined && range.start !== state.size) throw notAt(state.size)
-    const hasher = state.size === 0 ? newHasher(state) : await hasherAt(name, id, state.size)
-    const chunks = hashed(range === undefined ? body : exactly(body, range), hasher)
-    const mark = (size: number): string => {
-      if (hasher?.size !== size) return ''
-      running.set(id, hasher)
-      return toMark(hasher.digest())
+    const known = running.get(id)?.copy()
+    if (known !== undefined && (range === undefined || range.start === known.size)) {
+      const passage = passOn(body, range, known)
+      try {
+        return await appendAt(name, id, known.size, passage)
+      } catch (error) {
+        // Another process has gone on with it since: storage has said so before it took a byte.
+        const isElsewhere = error instanceof OffsetConflict || error instanceof ObjectNotFound
+        if (passage.isBegun() || !isElsewhere) throw error
+      }
     }
-    return translate(storage.append(uploadDataKey(name, id), state.size, chunks, mark))
+    const state = await find(name, id)
+    if (range !== undefined && range.start !== state.size) throw notAt(state.size)
+    return appendAt(name, id, state.size, passOn(body, range, await hasherFor(name, id, state)))
+  }
+
+  async function hasherFor(name: RepositoryName, id: UploadId, state: Appended): Promise<Hasher | undefined> {
+    if (state.size > 0) return hasherAt(name, id, state.size)
+    const digest = fromMark(state.mark)
+    return createHasher(digest === undefined ? 'sha256' : algorithmOf(digest))
+  }
+
+  async function appendAt(
+    name: RepositoryName,
+    id: UploadId,
+    offset: number,
+    { chunks, hasher, isItsOwn }: Passage
+  ): Promise<number> {
+    let stored: number | undefined
+    const mark = (size: number): string => {
+      stored = size
+      return hasher?.size === size ? toMark(hasher.digest()) : ''
+    }
+    const isStored = (): void => {
+      if (hasher?.size === stored) running.set(id, hasher)
+    }
+    try {
+      const size = await storage.append(uploadDataKey(name, id), offset, chunks, mark)
+      isStored()
+      return size
+    } catch (error) {
+      if (isItsOwn(error)) isStored()
+      throw error
+    }
+  }
+
+  /** Makes it a blob if this process knows its digest to be this one, and no other has gone on with it since. */
+  async function commitKnown(name: RepositoryName, id: UploadId, digest: Digest): Promise<boolean> {
+    const hasher = running.get(id)
+    if (hasher?.algorithm !== algorithmOf(digest) || hasher.digest() !== digest) return false
+    try {
+      await storage.commit(uploadDataKey(name, id), hasher.size, blobKey(digest))
+      return true
+    } catch (error) {
+      if (error instanceof OffsetConflict || error instanceof ObjectNotFound) return false
+      throw error
+    }
   }
 
   async function digestOfUpload(
@@ -175,15 +216,15 @@ export function createUploads({ storage, blobs, repositories, siblings, now }: P
 
   async function end(name: RepositoryName, id: UploadId): Promise<void> {
     running.delete(id)
-    await storage.deleteFolder(uploadKey(name, id))
+    await storage.abandon(uploadDataKey(name, id))
   }
 
   return {
     async start(name, algorithm) {
       const id = randomUUID() as UploadId
-      const startedAt = `${now().toISOString().slice(0, 19)}Z`
-      await storage.write(uploadStartedAtKey(name, id), [Buffer.from(startedAt)])
-      await storage.begin(uploadDataKey(name, id), toMark(createHasher(algorithm).digest()))
+      const hasher = createHasher(algorithm)
+      await storage.begin(uploadDataKey(name, id), toMark(hasher.digest()))
+      running.set(id, hasher)
       return id
     },
 
@@ -191,72 +232,49 @@ export function createUploads({ storage, blobs, repositories, siblings, now }: P
       return (await find(name, id)).size
     },
 
-    async append(name, id, body, range) {
-      return append(name, id, await find(name, id), body, range)
-    },
+    append: (name, id, body, range) => translate(append(name, id, body, range)),
 
     async finish(name, id, digest, last) {
-      let state = await find(name, id)
       try {
-        if (last !== undefined && state.size === 0) {
+        if (last !== undefined && (await find(name, id)).size === 0) {
           if (last.range !== undefined && last.range.start !== 0) throw notAt(0)
-          const body = last.range === undefined ? last.body : exactly(last.body, last.range)
-          await blobs.write(name, digest, body)
-        } else {
-          if (last !== undefined) {
-            await append(name, id, state, last.body, last.range)
-            state = await find(name, id)
-          }
+          const { chunks } = passOn(last.body, last.range)
+          await blobs.write(name, digest, chunks)
+          await end(name, id)
+          return
+        }
+        if (last !== undefined) await translate(append(name, id, last.body, last.range))
+        if (!(await commitKnown(name, id, digest))) {
+          const state = await find(name, id)
           checkDigest(digest, await digestOfUpload(name, id, state, digest))
           await translate(storage.commit(uploadDataKey(name, id), state.size, blobKey(digest)))
-          await blobs.link(name, digest)
         }
+        running.delete(id)
+        await blobs.link(name, digest)
       } catch (error) {
         if (error instanceof RegistryError && error.name === 'DIGEST_INVALID') await end(name, id)
         throw error
       }
-      await end(name, id)
     },
 
     async cancel(name, id) {
       await find(name, id)
       await end(name, id)
+      await storage.deleteFolder(uploadKey(name, id))
     },
 
     async purge(before) {
-      let count = 0
+      let count = await storage.tidy(before)
       for await (const name of repositories.folders()) {
         for (const id of await storage.list(uploadsKey(name))) {
           if (!UUID.test(id) || !(await isOlder(name, id as UploadId, before))) continue
-          await end(name, id as UploadId)
+          await storage.deleteFolder(uploadKey(name, id))
           count++
         }
       }
-      await storage.tidy?.()
       return count
     }
   }
-}
-
-async function* hashed(body: Body, hasher: Hasher | undefined): AsyncGenerator<Uint8Array> {
-  for await (const chunk of body) {
-    hasher?.update(chunk)
-    yield chunk
-  }
-}
-
-/** Passes on a body that must be as long as its range says. @throws RegistryError SIZE_INVALID */
-async function* exactly(body: Body, { start, end }: ByteRange): AsyncGenerator<Uint8Array> {
-  const stated = end - start + 1
-  let size = 0
-  for await (const chunk of body) {
-    size += chunk.length
-    if (size > stated) break
-    yield chunk
-  }
-  if (size === stated) return
-  const sent = size > stated ? `more than ${stated}` : String(size)
-  throw new RegistryError('SIZE_INVALID', `Content-Range states ${stated} bytes, but ${sent} were sent`)
 }
 
 function notAt(size: number): RegistryError {

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { constants } from 'node:fs'
-import { basename, dirname, join } from 'node:path'
+import { dirname, join } from 'node:path'
 import {
   type Body,
+  checkKey,
   checkMark,
   ObjectNotFound,
   OffsetConflict,
@@ -11,19 +12,23 @@ import {
 } from '../driver.ts'
 import { type Poured, pour, type ReadChunks } from './bodies.ts'
 import type { Drafts } from './drafts.ts'
-import { hasCode, ignoring, NOTHING } from './errors.ts'
+import { hasCode, ignoring, NOTHING, unlessNothing } from './errors.ts'
 import { closing, type Files, type OpenFile } from './files.ts'
 import type { Folders } from './folders.ts'
-import { type Making, makingName, parseMakingName } from './making.ts'
+import { type Making, makingFolder, makingId, makingName, parseMakingName } from './making.ts'
 
 /** How often to look again when what was found is gone by the time it is used. */
 const TRIES = 50
+/** So many objects in the making are remembered: at most about 4 MiB. */
+const REMEMBERED = 10_000
 
 const stale = (path: string): string =>
   `${path} is listed, but not there; if this is NFS, mount it with actimeo=0, or run one replica only`
 
 interface Found extends Making {
   path: string
+  /** How long the file is, where that is known. */
+  length?: number | undefined
 }
 
 interface Parts {
@@ -31,30 +36,56 @@ interface Parts {
   folders: Folders
   drafts: Drafts
   readChunks: ReadChunks
+  root: string
   /** Where a key lies. @throws InvalidKey */
   pathOf: (key: string) => string
   /** Whether another program may have left an object in the making at this key, under the plain name. */
   isForeign: (key: string) => boolean
 }
 
-type Appends = Pick<StorageDriver, 'begin' | 'append' | 'appended' | 'readAppended' | 'commit'>
+type Method = 'begin' | 'append' | 'appended' | 'readAppended' | 'commit' | 'abandon'
+
+interface Appends extends Pick<StorageDriver, Method> {
+  /** Removes what nobody has added to since then, and says how many there were. */
+  removeOld(before: Date): Promise<number>
+}
 
 /** The part of the driver that deals with objects in the making. How their state is kept: making.ts. */
-export function createAppends({ files, folders, drafts, readChunks, pathOf, isForeign }: Parts): Appends {
+export function createAppends(parts: Parts): Appends {
+  const { files, folders, drafts, readChunks, root, pathOf, isForeign } = parts
+  const uploads = join(root, '@uploads')
+  /** What this process left at rest. If another has gone on since, the file has another name by now. */
+  const resting = new Map<string, Found>()
+
+  function remember(key: string, found: Found): void {
+    resting.set(key, found)
+    const [oldest] = resting.keys()
+    if (resting.size > REMEMBERED && oldest !== undefined) resting.delete(oldest)
+  }
+
+  const idOf = (key: string): string => makingId(checkKey(key))
+  const folderOf = (key: string): string => join(uploads, makingFolder(idOf(key)))
+
   function at(key: string, making: Making): Found {
-    const path = pathOf(key)
-    return { ...making, path: join(dirname(path), makingName(basename(path), making)) }
+    const id = idOf(key)
+    return { ...making, path: join(uploads, makingFolder(id), makingName(id, making)) }
+  }
+
+  /** The files of a key: but for takeovers that are under way or died, one at most. */
+  async function all(key: string): Promise<Found[]> {
+    const id = idOf(key)
+    const folder = folderOf(key)
+    const names = (await ignoring(NOTHING, files.names(folder))) ?? []
+    return names.flatMap((name) => {
+      const making = parseMakingName(id, name)
+      return making === undefined ? [] : [{ ...making, path: join(folder, name) }]
+    })
   }
 
   async function find(key: string): Promise<Found | undefined> {
     const path = pathOf(key)
-    const names = await ignoring(NOTHING, files.names(dirname(path)))
-    let last: Making | undefined
-    for (const name of names ?? []) {
-      const making = parseMakingName(basename(path), name)
-      if (making !== undefined && making.turn > (last?.turn ?? -1)) last = making
-    }
-    if (last !== undefined) return at(key, last)
+    const [last] = (await all(key)).sort((one, two) => two.turn - one.turn)
+    if (last !== undefined) return last
     return isForeign(key) ? findForeign(path) : undefined
   }
 
@@ -77,7 +108,7 @@ export function createAppends({ files, folders, drafts, readChunks, pathOf, isFo
   /** Uses what is found, and looks again if it has another name by then. */
   async function latest<T>(key: string, use: (found: Found) => Promise<T>): Promise<T> {
     for (let tries = 1; ; tries++) {
-      const found = await find(key)
+      const found = resting.get(key) ?? (await find(key))
       if (found === undefined) throw new ObjectNotFound(key)
       try {
         return await use(found)
@@ -85,14 +116,24 @@ export function createAppends({ files, folders, drafts, readChunks, pathOf, isFo
         if (!hasCode(error, 'ENOENT')) throw error
         if (tries === TRIES) throw new StorageUnavailable(stale(found.path), { cause: error })
       }
+      resting.delete(key)
     }
   }
 
-  async function acquire(key: string, size: number, found: Found): Promise<Found> {
-    if (found.size !== size) throw new OffsetConflict(key, found.size)
-    const mine = at(key, { ...found, turn: found.turn + 1, owner: randomUUID() })
+  /** The same, if it has this size. */
+  async function latestOf<T>(key: string, size: number, use: (found: Found) => Promise<T>): Promise<T> {
+    if (resting.get(key)?.size !== size) resting.delete(key)
+    return latest(key, (found) => {
+      if (found.size !== size) throw new OffsetConflict(key, found.size)
+      return use(found)
+    })
+  }
+
+  async function acquire(key: string, found: Found): Promise<Found> {
+    const mine = { ...at(key, { ...found, turn: found.turn + 1, owner: randomUUID() }), length: found.length }
     if (found.owner === undefined) await files.rename(found.path, mine.path)
     else await takeOver(key, found, mine)
+    resting.delete(key)
     return mine
   }
 
@@ -107,6 +148,7 @@ export function createAppends({ files, folders, drafts, readChunks, pathOf, isFo
         await files.copy(found.path, draft.path, constants.COPYFILE_FICLONE)
         await files.sync(draft)
       })
+      await folders.prepare(dirname(mine.path))
       await files.rename(found.path, mine.path)
       await files.rename(draft.path, mine.path)
     } catch (error) {
@@ -122,8 +164,8 @@ export function createAppends({ files, folders, drafts, readChunks, pathOf, isFo
   }
 
   /** Does `work` on an object in the making that is ours for as long as its name is. */
-  async function owning<T>(key: string, size: number, work: (mine: Found) => Promise<T>): Promise<T> {
-    const mine = await latest(key, (found) => acquire(key, size, found))
+  async function owning<T>(key: string, found: Found, work: (mine: Found) => Promise<T>): Promise<T> {
+    const mine = await acquire(key, found)
     try {
       return await work(mine)
     } catch (error) {
@@ -141,8 +183,8 @@ export function createAppends({ files, folders, drafts, readChunks, pathOf, isFo
     if (found > size) await files.truncate(file, size)
   }
 
-  async function add(file: OpenFile, offset: number, body: Body): Promise<Poured> {
-    await cut(file, offset)
+  async function add(file: OpenFile, { size: offset, length }: Found, body: Body): Promise<Poured> {
+    if (length !== offset) await cut(file, offset)
     try {
       const poured = await pour(files, file, offset, body)
       await files.sync(file)
@@ -156,19 +198,24 @@ export function createAppends({ files, folders, drafts, readChunks, pathOf, isFo
 
   return {
     async begin(key, mark = '') {
-      const { path } = at(key, { turn: 0, size: 0, mark: checkMark(mark) })
-      await files.close(await folders.inFolder(dirname(path), () => files.open(path, 'wx')))
+      const begun = at(key, { turn: 0, size: 0, mark: checkMark(mark) })
+      await files.close(await folders.inFolder(folderOf(key), () => files.open(begun.path, 'wx')))
+      remember(key, { ...begun, length: 0 })
     },
 
     async append(key, offset, body, mark = () => '') {
-      const { end, broken } = await owning(key, offset, async (mine) => {
-        const file = await files.open(mine.path, 'r+')
-        const poured = await closing(files, file, () => add(file, offset, body))
-        const rest = { turn: mine.turn, size: poured.end, mark: checkMark(mark(poured.end)) }
-        await files.rename(mine.path, at(key, rest).path)
-        return poured
-      })
-      await folders.keep(dirname(pathOf(key)))
+      const { end, broken } = await latestOf(key, offset, (found) =>
+        owning(key, found, async (mine) => {
+          const poured = await closing(files, await files.open(mine.path, 'r+'), (file) =>
+            add(file, mine, body)
+          )
+          const rest = at(key, { turn: mine.turn, size: poured.end, mark: checkMark(mark(poured.end)) })
+          await files.rename(mine.path, rest.path)
+          remember(key, { ...rest, length: poured.end })
+          return poured
+        })
+      )
+      await folders.keep(folderOf(key))
       if (broken !== undefined) throw broken.error
       return end
     },
@@ -193,15 +240,45 @@ export function createAppends({ files, folders, drafts, readChunks, pathOf, isFo
 
     async commit(key, size, to) {
       const target = pathOf(to)
-      await owning(key, size, async (mine) => {
-        if ((await files.stat(mine.path)).size !== size) {
+      await latestOf(key, size, async (found) => {
+        const length = found.length ?? (await files.stat(found.path)).size
+        // At rest the rename alone decides who wins.
+        if (found.owner === undefined && length === size) return folders.moveFile(found.path, target)
+        return owning(key, found, async (mine) => {
           await closing(files, await files.open(mine.path, 'r+'), async (file) => {
             await cut(file, size)
             await files.sync(file)
           })
-        }
-        await folders.moveFile(mine.path, target)
+          await folders.moveFile(mine.path, target)
+        })
       })
+      resting.delete(key)
+    },
+
+    async abandon(key) {
+      const path = pathOf(key)
+      resting.delete(key)
+      // Again, since somebody who works on it may have renamed it just then.
+      for (let left = await all(key); left.length > 0; left = await all(key)) {
+        for (const { path } of left) await ignoring(NOTHING, files.unlink(path))
+      }
+      await folders.sync(folderOf(key))
+      if (!isForeign(key)) return
+      await ignoring(NOTHING, files.unlink(path))
+      await folders.sync(dirname(path))
+    },
+
+    async removeOld(before) {
+      let count = 0
+      for (const folder of (await ignoring(NOTHING, files.names(uploads))) ?? []) {
+        for (const name of (await ignoring(NOTHING, files.names(join(uploads, folder)))) ?? []) {
+          const path = join(uploads, folder, name)
+          const stat = await ignoring(NOTHING, files.stat(path))
+          if (stat === undefined || stat.mtimeMs >= before.getTime()) continue
+          if (await unlessNothing(files.unlink(path))) count++
+        }
+      }
+      return count
     }
   }
 }

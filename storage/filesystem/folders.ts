@@ -74,7 +74,7 @@ export function createFolders(files: Files, root: string) {
   }
 
   /** Makes those of a folder and the ones above it that may be missing, from above: most are. */
-  async function makeUnknown(folder: string): Promise<void> {
+  async function prepare(folder: string): Promise<void> {
     for (const one of unknown(folder).reverse()) {
       await ignoring(['EEXIST', ...NOTHING], files.makeFolder(one))
     }
@@ -141,13 +141,14 @@ export function createFolders(files: Files, root: string) {
   return {
     sync,
     keep,
+    prepare,
     make,
     inFolder,
 
     /** Renames a file, and makes that last; the folders of its new path may be missing. @throws ENOENT: no such file */
     async moveFile(from: string, to: string): Promise<void> {
       const folder = dirname(to)
-      await makeUnknown(folder)
+      await prepare(folder)
       await inFolder(folder, () => files.rename(from, to))
       await keep(folder)
     },

@@ -1,8 +1,11 @@
+import { hash } from 'node:crypto'
+
 /**
- * An object in the making is one file beside its key, and the file's name says all about it:
- * `<name>@<turn>@<size>@<mark>` at rest, with `@<owner>` behind it while somebody appends to it or commits it.
- * So each step is one rename, which happens or does not, and of two that try one gets ENOENT. No lock is needed,
- * and the dead leave none behind.
+ * An object in the making is one file, and the file's name says all about it: `<hash of its key>@<turn>@<size>@<mark>`
+ * at rest, with `@<owner>` behind it while somebody appends to it or commits it. So each step is one rename, which
+ * happens or does not, and of two that try one gets ENOENT. No lock is needed, and the dead leave none behind.
+ *
+ * All lie in a few folders that stay: to make and remove one for each would cost more than to write a small object.
  */
 export interface Making {
   /** Counts those who worked on it. The highest is the one that counts: see `takeOver`. */
@@ -16,14 +19,20 @@ export interface Making {
 
 const PARTS = /^(\d+)@(\d+)@([^@]*)(?:@([^@]+))?$/
 
-export function makingName(name: string, { turn, size, mark, owner }: Making): string {
-  const rest = `${name}@${turn}@${size}@${mark}`
+/** What the names of a key's files begin with. Half of a hash leaves room for the rest of 255 bytes. */
+export const makingId = (key: string): string => hash('sha256', key).slice(0, 32)
+
+/** One of 16 folders, so that little has to be listed to find a file. */
+export const makingFolder = (id: string): string => id.slice(0, 1)
+
+export function makingName(id: string, { turn, size, mark, owner }: Making): string {
+  const rest = `${id}@${turn}@${size}@${mark}`
   return owner === undefined ? rest : `${rest}@${owner}`
 }
 
-/** Undefined for a file that is not `name` in the making. */
-export function parseMakingName(name: string, file: string): Making | undefined {
-  const parts = file.startsWith(`${name}@`) ? PARTS.exec(file.slice(name.length + 1)) : null
+/** Undefined for a file of another id. */
+export function parseMakingName(id: string, file: string): Making | undefined {
+  const parts = file.startsWith(`${id}@`) ? PARTS.exec(file.slice(id.length + 1)) : null
   if (parts === null) return undefined
   const [, turn, size, mark = '', owner] = parts
   return { turn: Number(turn), size: Number(size), mark, owner }

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { berth, errorsOf, NOWHERE, refusal } from './support.ts'
+import { berth, errorsOf, NOWHERE, pushBlob, refusal } from './support.ts'
 
 t.test('GET /v2/ says that the specification is spoken here (R-020, R-022)', async (t) => {
   const { ask } = await berth(t)
@@ -96,8 +96,9 @@ t.test('a method that is no part of HTTP/1.1 itself is 405 as well (C-24)', asyn
 })
 
 t.test('lists are answered to HEAD as to GET, without a body (R-004, C-10)', async (t) => {
-  const { ask } = await berth(t)
-  await ask('POST', '/v2/a/blobs/uploads/')
+  const world = await berth(t)
+  const { ask } = world
+  await pushBlob(world, 'a', 'layer')
   for (const url of ['/v2/_catalog', '/v2/a/tags/list', `/v2/a/referrers/${NOWHERE}`]) {
     const get = await ask('GET', url)
     const head = await ask('HEAD', url)

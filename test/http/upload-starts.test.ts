@@ -129,8 +129,10 @@ t.test('a mount without from finds the repository that was seen to hold the blob
   t.equal(await pulled(world, 'a', digest), 'abc')
 })
 
-t.test('a started upload makes a repository that lists no tags yet (R-100)', async (t) => {
+t.test('a first blob makes a repository that lists no tags yet (R-100)', async (t) => {
   const world = await berth(t)
   await startUpload(world, 'new')
+  t.equal(refusal(await world.ask('GET', '/v2/new/tags/list')), '404 NAME_UNKNOWN')
+  await pushBlob(world, 'new', 'layer')
   t.same((await world.ask('GET', '/v2/new/tags/list')).json(), { name: 'new', tags: [] })
 })

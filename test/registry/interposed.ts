@@ -41,6 +41,10 @@ export function interposed(storage: StorageDriver, before: Interpose): StorageDr
       await before(`commit ${to}`)
       return storage.commit(key, size, to)
     },
+    abandon: async (key) => {
+      await before(`abandon ${key}`)
+      return storage.abandon(key)
+    },
     delete: async (key, options) => {
       await before(`delete ${key}`)
       return storage.delete(key, options)
@@ -52,6 +56,7 @@ export function interposed(storage: StorageDriver, before: Interpose): StorageDr
     list: async (key, page) => {
       await before(`list ${key}`)
       return storage.list(key, page)
-    }
+    },
+    tidy: (before) => storage.tidy(before)
   }
 }

@@ -3,6 +3,7 @@ import { RegistryError } from '../../src/oci/error.ts'
 import { createRegistry, type Registry } from '../../src/registry/registry.ts'
 import type { Answer, Siblings } from '../../src/registry/siblings.ts'
 import { memoryStorage } from '../../storage/memory.ts'
+import { stalled } from '../storage/bodies.ts'
 import { type Call, interposed } from './interposed.ts'
 import { A, B, bytesOf, digestOf, imageOf, push, pushBlob, V1 } from './support.ts'
 
@@ -112,6 +113,40 @@ t.test('a chunk that broke off is not hashed again when the upload goes on', asy
   await uploads.finish(A, id, digestOf('onetwo'))
   t.equal((await blobs.get(A, digestOf('onetwo'))).size, 6)
   t.notOk(calls.some((call) => call.startsWith('readAppended')))
+})
+
+t.test('what a chunk had that lost its place to another is not taken for what is stored', async (t) => {
+  const { registries } = family(2)
+  const [first, second] = registries as [Registry, Registry]
+  const id = await first.uploads.start(A, 'sha256')
+  await first.uploads.append(A, id, bytesOf('one'))
+  const { body, waits, goOn } = stalled(bytesOf('t'), bytesOf('wo'))
+  const slow = t.rejects(first.uploads.append(A, id, body), { name: 'RANGE_INVALID' })
+  await waits
+  await second.uploads.append(A, id, bytesOf('TWO'))
+  goOn()
+  await slow
+  await t.rejects(first.uploads.finish(A, id, digestOf('onetwo')), { name: 'DIGEST_INVALID' })
+})
+
+t.test('an upload that another process has gone on with is known to have', async (t) => {
+  const { registries } = family(2)
+  const [first, second] = registries as [Registry, Registry]
+  const id = await first.uploads.start(A, 'sha256')
+  await first.uploads.append(A, id, bytesOf('one'))
+  await second.uploads.append(A, id, bytesOf('two'))
+  await t.rejects(
+    first.uploads.append(A, id, bytesOf('2'), { start: 3, end: 3 }),
+    new RegistryError('RANGE_INVALID'),
+    'though it was there when this process last saw it'
+  )
+  t.equal(await first.uploads.append(A, id, bytesOf('three'), { start: 6, end: 10 }), 11)
+  await t.rejects(first.uploads.append(B, id, bytesOf('x')), { name: 'BLOB_UPLOAD_UNKNOWN' })
+  await first.uploads.finish(A, id, digestOf('onetwothree'))
+  const next = await first.uploads.start(A, 'sha256')
+  await first.uploads.append(A, next, bytesOf('one'))
+  await second.uploads.cancel(A, next)
+  await t.rejects(first.uploads.finish(A, next, digestOf('one')), { name: 'BLOB_UPLOAD_UNKNOWN' })
 })
 
 t.test('a blob is mounted from where any of the processes has seen it', async (t) => {

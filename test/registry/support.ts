@@ -34,10 +34,10 @@ export interface World {
 
 export function world(): World {
   let interpose: Interpose = () => {}
-  const storage = memoryStorage()
+  const storage = memoryStorage(() => new Date('2026-01-31T12:00:00.999Z'))
   const watched = interposed(storage, (call) => interpose(call))
   return {
-    registry: createRegistry(watched, { now: () => new Date('2026-01-31T12:00:00.999Z') }),
+    registry: createRegistry(watched),
     storage,
     another: () => createRegistry(storage),
     before: (next) => {

@@ -16,6 +16,7 @@ import { filesystemStorage } from '../../storage/filesystem.ts'
 import { bytes, gather, noise, pieces, text } from './bodies.ts'
 import { storageContract } from './contract.ts'
 import { createDisk } from './disk.ts'
+import { inTheMaking } from './making.ts'
 import { type Call, watched } from './watched.ts'
 
 t.test('filesystem', async (t) => {
@@ -29,7 +30,10 @@ t.test('filesystem', async (t) => {
 function recorded(root: string) {
   const calls: string[] = []
   const show = ({ name, path }: Call): undefined => {
-    calls.push(`${name} ${path.slice(root.length + 1).replace(/[0-9a-f-]{36}/, '*')}`)
+    const shown = path.slice(root.length + 1).replace(/[0-9a-f-]{36}$/, '*')
+    calls.push(
+      `${name} ${shown.replace(/[0-9a-f-]{36}(?=\.tmp)|(?<=@uploads\/)[0-9a-f](\/[0-9a-f]{32})?/, '*')}`
+    )
   }
   return { calls, storage: filesystemStorage({ root, fs: watched(fs, show) }) }
 }
@@ -107,35 +111,45 @@ t.test('a sync that fails fails all who share it, and none who come later', asyn
 })
 
 t.test('an append and a commit keep the same order', async (t) => {
-  const { storage, calls } = recorded(t.testdir({ '@drafts': {}, u: {}, b: {} }))
-  for (const folder of ['u', 'b']) await storage.write(`${folder}/first`, [])
+  const { storage, calls } = recorded(t.testdir({ b: {} }))
+  await storage.write('b/first', [])
+  await storage.begin('u/data')
+  await storage.append('u/data', 0, [])
+  await storage.abandon('u/data')
   calls.length = 0
   await storage.begin('u/data', 'm0')
-  t.same(calls.splice(0), ['open u/data@0@0@m0', 'close u/data@0@0@m0'])
+  t.same(calls.splice(0), ['open @uploads/*@0@0@m0', 'close @uploads/*@0@0@m0'])
   await storage.append('u/data', 0, [bytes('abc')], (size) => `m${size}`)
   t.same(calls.splice(0), [
-    'readdir u',
-    'rename u/data@1@0@m0@*',
-    'open u/data@1@0@m0@*',
-    'fstat u/data@1@0@m0@*',
-    'writev u/data@1@0@m0@*',
-    'fsync u/data@1@0@m0@*',
-    'close u/data@1@0@m0@*',
-    'rename u/data@1@3@m3',
-    'open u',
-    'fsync u',
-    'close u'
+    'rename @uploads/*@1@0@m0@*',
+    'open @uploads/*@1@0@m0@*',
+    'writev @uploads/*@1@0@m0@*',
+    'fsync @uploads/*@1@0@m0@*',
+    'close @uploads/*@1@0@m0@*',
+    'rename @uploads/*@1@3@m3',
+    'open @uploads/*',
+    'fsync @uploads/*',
+    'close @uploads/*'
   ])
   await storage.commit('u/data', 3, 'b/data')
-  t.same(calls, [
-    'readdir u',
-    'rename u/data@2@3@m3@*',
-    'stat u/data@2@3@m3@*',
-    'rename b/data',
-    'open b',
-    'fsync b',
-    'close b'
+  t.same(calls, ['rename b/data', 'open b', 'fsync b', 'close b'])
+})
+
+t.test('so they do on what another process has left, after a look at it', async (t) => {
+  const root = t.testdir({ b: {}, ...inTheMaking('u/data', { '1@3@m3': 'abc' }) })
+  const { storage, calls } = recorded(root)
+  await storage.append('u/data', 3, [bytes('def')])
+  t.same(calls.slice(0, 6), [
+    'readdir @uploads/*',
+    'rename @uploads/*@2@3@m3@*',
+    'open @uploads/*@2@3@m3@*',
+    'fstat @uploads/*@2@3@m3@*',
+    'writev @uploads/*@2@3@m3@*',
+    'fsync @uploads/*@2@3@m3@*'
   ])
+  const other = recorded(root)
+  await other.storage.commit('u/data', 6, 'b/data')
+  t.same(other.calls.slice(0, 4), ['readdir @uploads/*', 'stat @uploads/*@2@6@', 'mkdir b', 'rename b/data'])
 })
 
 t.test('what one call can read is opened, read and closed, and nothing else', async (t) => {
@@ -167,6 +181,7 @@ t.test('case 3: a key that is none touches nothing', async (t) => {
     await t.rejects(storage.appended(key), InvalidKey)
     await t.rejects(text(storage.readAppended(key)), InvalidKey)
     await t.rejects(storage.commit('u/data', 0, key), InvalidKey)
+    await t.rejects(storage.abandon(key), InvalidKey)
     await t.rejects(storage.delete(key), InvalidKey)
     await t.rejects(storage.deleteFolder(key), InvalidKey)
     await t.rejects(storage.list(key), InvalidKey)
@@ -203,7 +218,14 @@ t.test('files and folders are open to whom umask leaves them open', async (t) =>
   await storage.append('u/data', 0, [bytes('k')])
   await storage.commit('u/data', 1, 'b/k')
   const mode = (path: string) => (statSync(join(root, path)).mode & 0o777).toString(8)
-  t.same(['a', 'a/k', 'u', 'b', 'b/k', '@drafts'].map(mode), ['775', '664', '775', '775', '664', '775'])
+  t.same(['a', 'a/k', '@uploads', 'b', 'b/k', '@drafts'].map(mode), [
+    '775',
+    '664',
+    '775',
+    '775',
+    '664',
+    '775'
+  ])
 })
 
 const TROUBLE = {
@@ -225,7 +247,7 @@ for (const [code, [kind, advice]] of Object.entries(TROUBLE)) {
   t.test(
     `case 8: ${code} is never "not found", and its message says where it is and what to do`,
     async (t) => {
-      const root = t.testdir({ a: { k: '' }, u: { 'data@0@0@': '' } })
+      const root = t.testdir({ a: { k: '' }, ...inTheMaking('u/data', { '0@0@': '' }) })
       const storage = filesystemStorage({ root, fs: watched(fs, () => ({ refuse: code })) })
       const calls = [
         storage.size('a/k'),

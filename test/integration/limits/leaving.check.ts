@@ -169,7 +169,7 @@ async function idleUpload(): Promise<void> {
   await wire.send(upload.content.subarray(0, SENT))
   upload.sent = SENT
   verdict.check((await wire.ending(IDLE_LIMIT_MS)) !== 'silent', `${what}: its client is dropped`)
-  await eventually(() => !openHandles(server.pid).some((handle) => handle.includes('/_uploads/')))
+  await eventually(() => !openHandles(server.pid).some((handle) => handle.includes('/@uploads/')))
   wire.close()
   await goOn(what, upload)
 }

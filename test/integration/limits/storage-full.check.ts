@@ -99,8 +99,8 @@ async function checkNoSpaceAtAll(): Promise<void> {
   await pusher.append(open, MIB)
   await pusher.manifest('small/image', 'unneeded', imageManifest(image, [], 'unneeded'))
   fill()
-  await checkRefusal('a new upload on a full disk', 507, () =>
-    client.request('POST', '/v2/small/image/blobs/uploads/')
+  await checkRefusal('a new blob on a full disk', 507, () =>
+    client.request('POST', `/v2/small/image/blobs/uploads/?digest=${open.digest}`, { body: open.content })
   )
   await checkRefusal('a manifest on a full disk', 507, () => putManifest('full'))
   await checkPull('on a full disk')

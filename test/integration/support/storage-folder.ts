@@ -9,7 +9,7 @@ export interface Audit {
   links: number
   /** Half-written objects: `NAME.UUID.tmp` and `UUID.tmp`. A crash may leave some; nothing else may. */
   drafts: string[]
-  /** Open uploads, by their folders. */
+  /** Open uploads: distribution's by their folders, berth's by their ids. */
   uploads: string[]
   /** Files in places where the layout has none. */
   strays: string[]
@@ -21,6 +21,7 @@ const BLOB = /^blobs\/sha(256|512)\/([0-9a-f]{2})\/\2[0-9a-f]{62}([0-9a-f]{64})?
 const BLOB_NOTE = /^blobs\/sha(256|512)\/[0-9a-f]{2}\/[0-9a-f]{64,128}\/[^/]+$/
 const DRAFT = /[./][0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.tmp$/
 const UPLOAD = /^_uploads\/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(?=\/)/
+const OWN_UPLOAD = /^@uploads\/[0-9a-f]\/([0-9a-f]{32})@\d+@\d+@[^/]*$/
 const PRIVATE = /^_ext\//
 const LINK =
   /^(_layers|_manifests\/revisions|_manifests\/tags\/\w[\w.-]{0,127}\/index)\/(sha256|sha512)\/([0-9a-f]+)\/link$/
@@ -37,6 +38,11 @@ export async function auditStorage(root: string, sound = new Set<string>()): Pro
     const path = relative(root, file)
     if (DRAFT.test(path)) {
       audit.drafts.push(path)
+      continue
+    }
+    const upload = OWN_UPLOAD.exec(path)?.[1]
+    if (upload !== undefined) {
+      uploads.add(upload)
       continue
     }
     const inside = path.startsWith('docker/registry/v2/') ? path.slice('docker/registry/v2/'.length) : ''

@@ -123,17 +123,28 @@ export function appendsContract(t: Test, fresh: Fresh): void {
     await t.rejects(text(storage.read('u/data')), ObjectNotFound)
   })
 
-  t.test('case 23: deleting its folder leaves nothing of what is in the making', async (t) => {
+  t.test('case 23: what is abandoned leaves nothing, and its key can be used again', async (t) => {
     const storage = fresh(t)()
     for (let round = 0; round < 2; round++) {
       await storage.begin('u/data')
       await storage.append('u/data', 0, [bytes('abc')])
-      await storage.deleteFolder('u')
+      await storage.abandon('u/data')
       t.equal(await storage.appended('u/data'), undefined)
       await t.rejects(storage.append('u/data', 3, [bytes('x')]), ObjectNotFound)
       await t.rejects(storage.commit('u/data', 3, 'k'), ObjectNotFound)
       t.same(await storage.list('u'), [])
     }
+  })
+
+  t.test('what was added to since is not abandoned as old', async (t) => {
+    const storage = fresh(t)()
+    const before = new Date(Date.now() - 60_000)
+    await storage.begin('u/data')
+    await storage.append('u/data', 0, [bytes('abc')])
+    t.equal(await storage.tidy(before), 0)
+    t.same(await storage.appended('u/data'), { size: 3, mark: '' })
+    t.equal(await storage.tidy(new Date(Date.now() + 60_000)), 1)
+    t.equal(await storage.appended('u/data'), undefined)
   })
 
   t.test('case 24: a second commit, and an append after it, find nothing in the making', async (t) => {

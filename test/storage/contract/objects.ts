@@ -44,6 +44,7 @@ export function objectsContract(t: Test, fresh: Fresh): void {
       await t.rejects(storage.commit('k', 0, key), InvalidKey)
       await t.rejects(storage.delete(key), InvalidKey)
       await t.rejects(storage.delete('k', { within: key }), InvalidKey)
+      await t.rejects(storage.abandon(key), InvalidKey)
       await t.rejects(storage.deleteFolder(key), InvalidKey)
       await t.rejects(storage.list(key), InvalidKey)
     }
@@ -120,6 +121,7 @@ export function objectsContract(t: Test, fresh: Fresh): void {
       t.equal(await storage.appended(key), undefined)
       t.same(await storage.list(key), [])
       t.equal(await storage.delete(key), false)
+      await storage.abandon(key)
       await storage.deleteFolder(key)
       await t.rejects(text(storage.read(key)), ObjectNotFound)
       await t.rejects(text(storage.readAppended(key)), ObjectNotFound)

@@ -121,13 +121,13 @@ export function rivalsContract(t: Test, fresh: Fresh): void {
     }
   })
 
-  t.test('an append whose folder is deleted meanwhile brings nothing back', async (t) => {
+  t.test('an append to what is abandoned meanwhile brings nothing back', async (t) => {
     const storage = fresh(t)()
     await storage.begin('u/data')
     const { body, waits, goOn } = stalled([noise(MIB, 1)], [noise(MIB, 2)])
     const zombie = t.rejects(storage.append('u/data', 0, body), ObjectNotFound)
     await waits
-    await storage.deleteFolder('u')
+    await storage.abandon('u/data')
     goOn()
     await zombie
     t.equal(await storage.appended('u/data'), undefined)

@@ -1,9 +1,10 @@
-import fs, { openSync, readdirSync, readFileSync, statSync, writeSync } from 'node:fs'
+import fs, { openSync, readdirSync, readFileSync, statSync, utimesSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { ObjectNotFound, OffsetConflict } from '../../../storage/driver.ts'
 import { filesystemStorage } from '../../../storage/filesystem.ts'
 import { bytes, gather, noise, pieces, text } from '../bodies.ts'
+import { inTheMaking, makingNames, makingPath } from '../making.ts'
 import { type Call, type Verdict, watched } from '../watched.ts'
 
 const UPLOAD = 'docker/registry/v2/repositories/a/_uploads/5d1c0a0e-0000-4000-8000-000000000000/data'
@@ -29,9 +30,9 @@ t.test('one taken over from in the middle of its own takeover loses, and leaves 
   // Between its two renames: it owns the name, and is about to put its copy there.
   let renames = 0
   const isSecondRename = ({ name, path }: Call) =>
-    name === 'rename' && path.includes('data@') && ++renames === 2
+    name === 'rename' && path.includes('@uploads') && ++renames === 2
   for (const commits of [false, true]) {
-    const root = t.testdir({ u: { 'data@3@3@m3@dead': 'abc and more' } })
+    const root = t.testdir(inTheMaking('u/data', { '3@3@m3@dead': 'abc and more' }))
     const { storage, reached, goOn } = suspendedAt(root, isSecondRename)
     renames = 0
     const slow = t.rejects(storage.append('u/data', 3, [bytes('slow')]), OffsetConflict)
@@ -43,7 +44,7 @@ t.test('one taken over from in the middle of its own takeover loses, and leaves 
     await slow
     t.same(await next.appended('u/data'), { size: 6, mark: 'm6' })
     t.equal(await text(next.readAppended('u/data')), 'abcdef')
-    t.same(readdirSync(join(root, 'u')), ['data@5@6@m6'])
+    t.same(makingNames(root, 'u/data'), ['5@6@m6'])
     if (commits) {
       await next.commit('u/data', 6, 'k')
       t.equal(await text(next.read('k')), 'abcdef')
@@ -53,26 +54,26 @@ t.test('one taken over from in the middle of its own takeover loses, and leaves 
 })
 
 t.test('what one that died there has left behind is not taken for the truth', async (t) => {
-  const root = t.testdir({
-    u: { 'data@4@3@m3@late': 'abc', 'data@5@6@m6': 'abcdef', 'data@10@9@m9': 'abcdefghi' }
-  })
+  const root = t.testdir(
+    inTheMaking('u/data', { '4@3@m3@late': 'abc', '5@6@m6': 'abcdef', '10@9@m9': 'abcdefghi' })
+  )
   const storage = filesystemStorage({ root })
   t.same(await storage.appended('u/data'), { size: 9, mark: 'm9' })
   t.equal(await text(storage.readAppended('u/data')), 'abcdefghi')
-  await storage.deleteFolder('u')
-  t.same(readdirSync(root), [])
+  await storage.abandon('u/data')
+  t.same(makingNames(root, 'u/data'), [])
 })
 
 t.test('bytes behind the durable size never appear', async (t) => {
   for (const owner of ['', '@dead']) {
-    const root = t.testdir({ u: { [`data@1@3@m3${owner}`]: 'abc that was never synced' } })
+    const root = t.testdir(inTheMaking('u/data', { [`1@3@m3${owner}`]: 'abc that was never synced' }))
     const storage = filesystemStorage({ root })
     t.equal(await text(storage.readAppended('u/data')), 'abc')
     await storage.append('u/data', 3, [bytes('d')])
     t.equal(await text(storage.readAppended('u/data')), 'abcd')
   }
   for (const owner of ['', '@dead']) {
-    const root = t.testdir({ u: { [`data@1@3@m3${owner}`]: 'abc that was never synced' } })
+    const root = t.testdir(inTheMaking('u/data', { [`1@3@m3${owner}`]: 'abc that was never synced' }))
     const storage = filesystemStorage({ root })
     await storage.commit('u/data', 3, 'k')
     t.equal(readFileSync(join(root, 'k'), 'utf8'), 'abc')
@@ -81,7 +82,8 @@ t.test('bytes behind the durable size never appear', async (t) => {
 
 t.test('a file that is shorter than its name says is not passed off as whole', async (t) => {
   for (const owner of ['', '@dead']) {
-    const storage = filesystemStorage({ root: t.testdir({ u: { [`data@1@9@${owner}`]: 'abc' } }) })
+    const root = t.testdir(inTheMaking('u/data', { [`1@9@${owner}`]: 'abc' }))
+    const storage = filesystemStorage({ root })
     await t.rejects(storage.append('u/data', 9, [bytes('x')]), { message: /only 3 are left/ })
     await t.rejects(storage.commit('u/data', 9, 'k'), { message: /only 3 are left/ })
     await t.rejects(text(storage.readAppended('u/data')), { message: /ends at byte 3/ })
@@ -90,7 +92,7 @@ t.test('a file that is shorter than its name says is not passed off as whole', a
 })
 
 t.test('a reader finds the bytes again when an append renames them just then', async (t) => {
-  const root = t.testdir({ u: { 'data@0@3@': 'abc' } })
+  const root = t.testdir(inTheMaking('u/data', { '0@3@': 'abc' }))
   const { storage, reached, goOn } = suspendedAt(root, ({ name }) => name === 'open')
   const read = text(storage.readAppended('u/data'))
   await reached
@@ -99,19 +101,19 @@ t.test('a reader finds the bytes again when an append renames them just then', a
   t.equal(await read, 'abcdef')
 })
 
-t.test('a deletion finds what gets another name just then', async (t) => {
-  const root = t.testdir({ u: { 'data@0@3@': 'abc', other: '' } })
+t.test('who abandons it finds what gets another name just then', async (t) => {
+  const root = t.testdir(inTheMaking('u/data', { '0@3@': 'abc' }))
   const { storage, reached, goOn } = suspendedAt(root, ({ name }) => name === 'unlink')
-  const deleted = storage.deleteFolder('u')
+  const abandoned = storage.abandon('u/data')
   await reached
   await filesystemStorage({ root }).append('u/data', 3, [bytes('def')])
   goOn()
-  await deleted
-  t.same(readdirSync(root), [])
+  await abandoned
+  t.same(makingNames(root, 'u/data'), [])
 })
 
 t.test('a name that is listed but cannot be found, as in a stale cache, ends with an error', async (t) => {
-  const root = t.testdir({ u: { 'data@0@3@': 'abc' } })
+  const root = t.testdir(inTheMaking('u/data', { '0@3@': 'abc' }))
   const judge = ({ name }: Call): Verdict => (name === 'rename' ? { refuse: 'ENOENT' } : undefined)
   const storage = filesystemStorage({ root, fs: watched(fs, judge) })
   await t.rejects(storage.append('u/data', 3, []), { name: 'StorageUnavailable', cause: { code: 'ENOENT' } })
@@ -170,9 +172,47 @@ t.test('an append that fails gives the disk its space back', async (t) => {
   await storage.begin('u/data')
   await storage.append('u/data', 0, [bytes('abc')], () => 'm3')
   await t.rejects(storage.append('u/data', 3, pieces(noise(3 << 20), 65_536)), { name: 'StorageFull' })
-  const [name] = readdirSync(join(root, 'u'))
-  t.equal(name, 'data@2@3@m3')
-  t.equal(statSync(join(root, 'u', name!)).size, 3)
+  t.same(makingNames(root, 'u/data'), ['2@3@m3'])
+  const folder = makingPath(root, 'u/data')
+  t.equal(statSync(join(folder, readdirSync(folder)[0]!)).size, 3)
   await storage.append('u/data', 3, [bytes('def')])
   t.equal(String(await gather(storage.readAppended('u/data'))), 'abcdef')
 })
+
+t.test('what nobody has added to since a moment is abandoned, whoever began it', async (t) => {
+  const root = t.testdir(inTheMaking('u/old', { '4@3@m3': 'abc', '5@3@m3@dead': 'abc' }))
+  const hourAgo = Date.now() / 1000 - 3600
+  for (const name of readdirSync(makingPath(root, 'u/old'))) {
+    utimesSync(join(makingPath(root, 'u/old'), name), hourAgo, hourAgo)
+  }
+  const storage = filesystemStorage({ root })
+  await storage.begin('u/new')
+  t.equal(await storage.tidy(new Date(Date.now() - 3_700_000)), 0)
+  t.equal(await storage.tidy(new Date(Date.now() - 1_800_000)), 2)
+  t.equal(await storage.appended('u/old'), undefined)
+  t.same(await storage.appended('u/new'), { size: 0, mark: '' })
+})
+
+t.test(
+  'what this process left is gone on with without a look, and found where another has gone on',
+  async (t) => {
+    const root = t.testdir()
+    let looks = 0
+    const judge = ({ name, path }: Call): Verdict => {
+      if (name === 'readdir' && path.includes('@uploads')) looks++
+      return undefined
+    }
+    const storage = filesystemStorage({ root, fs: watched(fs, judge) })
+    await storage.begin('u/data')
+    await storage.append('u/data', 0, [bytes('abc')])
+    await storage.append('u/data', 3, [bytes('def')])
+    t.equal(looks, 0)
+    await filesystemStorage({ root }).append('u/data', 6, [bytes('ghi')])
+    await t.rejects(storage.append('u/data', 6, [bytes('x')]), new OffsetConflict('u/data', 9))
+    t.equal(await storage.append('u/data', 9, [bytes('jkl')]), 12)
+    looks = 0
+    await storage.commit('u/data', 12, 'k')
+    t.equal(looks, 0)
+    t.equal(await text(storage.read('k')), 'abcdefghijkl')
+  }
+)
