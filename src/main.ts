@@ -8,6 +8,10 @@ import { createSiblings } from './processes/siblings.ts'
 
 /** What the primary tells its workers beside its own environment. */
 const PLACE = 'BERTH_PROCESS'
+const AGAIN = 'BERTH_PROCESS_AGAIN'
+
+/** A signal that comes again so soon is the same one. */
+const SAME_SIGNAL_MS = 1000
 
 /** More than a worker takes to end by itself. */
 const STOP_MS = 32_000
@@ -50,7 +54,7 @@ async function startWorkers(config: Config, logger: Logger): Promise<Server | un
   const { supervise } = await import('./processes/supervise.ts')
   const supervision = supervise({
     processes: config.http.processes,
-    environment: (place) => ({ [PLACE]: String(place) }),
+    environment: (place, again) => ({ [PLACE]: String(place), ...(again && { [AGAIN]: 'true' }) }),
     stopMs: STOP_MS,
     logger
   })
@@ -76,10 +80,11 @@ async function work(config: Config, logger: Logger): Promise<void> {
       logger,
       siblings,
       purges: place === 1,
-      announce: (address) =>
-        place === 1
-          ? startLine(config, address)
-          : `process ${place} of ${config.http.processes} serves as well`
+      announce: (address) => {
+        const which = `process ${place} of ${config.http.processes} serves`
+        if (process.env[AGAIN] !== undefined) return `${which} again`
+        return place === 1 ? startLine(config, address) : `${which} as well`
+      }
     })
   )
   tell({ type: 'serving' })
@@ -91,15 +96,17 @@ async function work(config: Config, logger: Logger): Promise<void> {
  */
 function onSignals(logger: Logger): { stopWith(stop: () => Promise<void>): void } {
   let stop: (() => Promise<void>) | undefined
-  let stopping = false
+  let stoppingSince: number | undefined
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.on(signal, async () => {
-      if (stop === undefined || stopping) {
+      // npm passes on what the terminal has sent to both of them.
+      if (stoppingSince !== undefined && performance.now() - stoppingSince < SAME_SIGNAL_MS) return
+      if (stop === undefined || stoppingSince !== undefined) {
         logger.warn(`${signal}: ends at once`)
         for (const worker of Object.values(cluster.workers ?? {})) worker?.process.kill('SIGKILL')
         process.exit(1)
       }
-      stopping = true
+      stoppingSince = performance.now()
       logger.info(`${signal}: no new connections; open requests get 28 s; a second signal ends them at once`)
       await stop()
       logger.info('stopped')

@@ -81,7 +81,7 @@ const SETTINGS = {
   REGISTRY_HTTP_PROCESSES: {
     fallback: Math.min(DEFAULT_PROCESSES, availableParallelism()),
     parse: processes,
-    expected: `a number from 1 to ${MAX_PROCESSES}`
+    expected: `a whole number from 1 to ${MAX_PROCESSES}`
   },
   REGISTRY_HTTP_TLS_CERTIFICATE: { fallback: undefined, parse: text, expected: 'the path of a PEM file' },
   REGISTRY_HTTP_TLS_KEY: { fallback: undefined, parse: text, expected: 'the path of a PEM file' },

@@ -11,8 +11,8 @@ const LONGEST_PAUSE_MS = 30_000
 export interface SuperviseOptions {
   /** How many workers, at least 1. */
   processes: number
-  /** What a worker is told beside the primary's own environment; `place` counts from 1. */
-  environment: (place: number) => Record<string, string>
+  /** What a worker is told beside the primary's own environment; `place` counts from 1, `again` if one had it before. */
+  environment: (place: number, again: boolean) => Record<string, string>
   /** How long workers that are to stop may take before they are killed. */
   stopMs: number
   logger: Logger
@@ -39,9 +39,9 @@ export function supervise({ processes, environment, stopMs, logger }: SuperviseO
   let serving = false
   let stopping = false
 
-  function start(place: number, pauseMs: number): void {
+  function start(place: number, pauseMs: number, again = false): void {
     const since = performance.now()
-    const worker = cluster.fork(environment(place))
+    const worker = cluster.fork(environment(place, again))
     const correspondent = { send: (message: FromPrimary) => post(worker, message) }
     running.set(worker, correspondent)
     relay.join(correspondent)
@@ -69,7 +69,7 @@ export function supervise({ processes, environment, stopMs, logger }: SuperviseO
           (pause === 0 ? '' : ` in ${pause / 1000} s`)
       )
       const next = pause === 0 ? FIRST_PAUSE_MS : Math.min(2 * pause, LONGEST_PAUSE_MS)
-      setTimeout(() => !stopping && start(place, next), pause)
+      setTimeout(() => !stopping && start(place, next, true), pause)
     })
   }
 
