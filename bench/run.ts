@@ -16,6 +16,12 @@ import { table } from './report.ts'
 import { type Setup, setupName } from './setup.ts'
 import type { Sizes } from './sizes.ts'
 
+/**
+ * berth beside other registries on one disk: `contenders.ts` says who, `measures/` what, `sizes.ts` how much of it;
+ * `alternate.ts` lets them take turns, `load/` is what our own clients do, and `report.ts` and `promises.ts` say what
+ * came of it. `--help` tells the rest.
+ */
+
 /** Left free on the disk, whatever else is stored. */
 const RESERVE = 2 * 2 ** 30
 
