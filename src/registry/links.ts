@@ -3,6 +3,7 @@ import type { StorageDriver } from '../../storage/driver.ts'
 import { type Digest, isDigest } from '../oci/digest.ts'
 import { readSmall } from './bytes.ts'
 import type { Siblings } from './siblings.ts'
+import { createTogether } from './together.ts'
 
 /** Existence may be remembered for so long: another replica's deletion shows after at most this. */
 export const EXISTENCE_TTL_MS = 5000
@@ -36,6 +37,7 @@ export function createLinks(storage: StorageDriver): Links {
  * that storage gave before it but that have not been kept yet, so that after a deletion nobody is told the past.
  */
 export interface Memory<T extends object> {
+  /** @param look the same for all who recall this key; those who come while it is under way share the next one */
   recall(key: string, look: () => Promise<T | undefined>): Promise<T | undefined>
   /** Resolves once all siblings have forgotten it as well. */
   forget(key: string): Promise<void>
@@ -44,6 +46,7 @@ export interface Memory<T extends object> {
 /** @param kind what is remembered here: siblings forget what is of the same kind */
 export function createMemory<T extends object>(siblings: Siblings, kind: string): Memory<T> {
   const found = new LRUCache<string, T>({ max: 10_000, ttl: EXISTENCE_TTL_MS })
+  const together = createTogether<T | undefined>()
   let deletions = 0
   function forget(key: string): undefined {
     deletions++
@@ -54,10 +57,14 @@ export function createMemory<T extends object>(siblings: Siblings, kind: string)
     async recall(key, look) {
       const known = found.get(key)
       if (known !== undefined) return known
-      const before = deletions
-      const value = await look()
-      if (value !== undefined && deletions === before) found.set(key, value)
-      return value
+      return together.ask(key, async () => {
+        const foundMeanwhile = found.get(key)
+        if (foundMeanwhile !== undefined) return foundMeanwhile
+        const before = deletions
+        const value = await look()
+        if (value !== undefined && deletions === before) found.set(key, value)
+        return value
+      })
     },
     async forget(key) {
       forget(key)

@@ -19,6 +19,7 @@ import {
 import { createMemory, type Links } from './links.ts'
 import type { Siblings } from './siblings.ts'
 import type { Tags } from './tags.ts'
+import { createTogether } from './together.ts'
 
 /** How many bytes of manifests each process keeps in memory. They never change: their digest is their key. */
 const CACHE_BYTES = 16 * 1024 * 1024
@@ -84,11 +85,15 @@ export function createManifests({
     maxEntrySize: CACHED_BYTES,
     sizeCalculation: ({ bytes }) => bytes.length + 256
   })
+  const loads = createTogether<StoredManifest | undefined>()
   const revisions = createMemory<{ digest: Digest }>(siblings, 'manifest')
 
   async function load(digest: Digest): Promise<StoredManifest | undefined> {
-    const known = contents.get(digest)
-    if (known !== undefined) return known
+    const known = () => contents.get(digest)
+    return known() ?? loads.ask(digest, async () => known() ?? read(digest))
+  }
+
+  async function read(digest: Digest): Promise<StoredManifest | undefined> {
     const bytes = await readSmall(storage, blobKey(digest), MANIFEST_LIMIT)
     // Bytes that a crash of other software has damaged are absent: pushing them again heals them.
     if (bytes === undefined || digestOf(bytes, algorithmOf(digest)) !== digest) return undefined

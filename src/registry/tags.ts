@@ -23,7 +23,7 @@ export interface Tags {
 
 export function createTags(storage: StorageDriver, links: Links): Tags {
   // When an image is new, all nodes of a cluster ask for its tag at once.
-  const current = createTogether((key: string) => links.read(key))
+  const current = createTogether<Digest | undefined>()
 
   /** @param expected remove it only while it points there */
   async function remove(name: RepositoryName, tag: Tag, expected?: Digest): Promise<boolean> {
@@ -45,7 +45,10 @@ export function createTags(storage: StorageDriver, links: Links): Tags {
   }
 
   return {
-    get: (name, tag) => current.ask(tagLinkKey(name, tag)),
+    get(name, tag) {
+      const key = tagLinkKey(name, tag)
+      return current.ask(key, () => links.read(key))
+    },
 
     async put(name, tag, digest) {
       await links.write(tagIndexLinkKey(name, tag, digest), digest)

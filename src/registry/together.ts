@@ -3,7 +3,8 @@
  * began after it had asked: nobody is told what was true before.
  */
 export interface Together<T> {
-  ask(key: string): Promise<T>
+  /** @param look the same for all who ask with this key */
+  ask(key: string, look: () => Promise<T>): Promise<T>
 }
 
 interface Looks<T> {
@@ -13,11 +14,11 @@ interface Looks<T> {
   next: Promise<T> | undefined
 }
 
-export function createTogether<T>(look: (key: string) => Promise<T>): Together<T> {
+export function createTogether<T>(): Together<T> {
   const running = new Map<string, Looks<T>>()
 
-  function begin(key: string): Promise<T> {
-    const looks: Looks<T> = { current: look(key), next: undefined }
+  function begin(key: string, look: () => Promise<T>): Promise<T> {
+    const looks: Looks<T> = { current: look(), next: undefined }
     running.set(key, looks)
     const ended = (): void => {
       if (looks.next === undefined) running.delete(key)
@@ -27,10 +28,10 @@ export function createTogether<T>(look: (key: string) => Promise<T>): Together<T
   }
 
   return {
-    ask(key) {
+    ask(key, look) {
       const looks = running.get(key)
-      if (looks === undefined) return begin(key)
-      const again = (): Promise<T> => begin(key)
+      if (looks === undefined) return begin(key, look)
+      const again = (): Promise<T> => begin(key, look)
       looks.next ??= looks.current.then(again, again)
       return looks.next
     }

@@ -29,6 +29,8 @@ export interface World {
   storage: StorageDriver
   /** Another process on the same storage. */
   another(): Registry
+  /** The same process after a restart: it remembers nothing. */
+  fresh(): Registry
   before(interpose: Interpose): void
 }
 
@@ -40,6 +42,7 @@ export function world(): World {
     registry: createRegistry(watched),
     storage,
     another: () => createRegistry(storage),
+    fresh: () => createRegistry(watched),
     before: (next) => {
       interpose = next
     }

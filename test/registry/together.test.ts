@@ -1,16 +1,19 @@
 import t from 'tap'
 import { createTogether } from '../../src/registry/together.ts'
+import { A, digestOf, imageOf, push, V1, world } from './support.ts'
 
 /** Looks that end when they are told to. */
 function looks() {
   const begun: { key: string; end: PromiseWithResolvers<string> }[] = []
-  const together = createTogether((key: string) => {
-    const end = Promise.withResolvers<string>()
-    begun.push({ key, end })
-    return end.promise
-  })
+  const together = createTogether<string>()
+  const ask = (key: string): Promise<string> =>
+    together.ask(key, () => {
+      const end = Promise.withResolvers<string>()
+      begun.push({ key, end })
+      return end.promise
+    })
   const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
-  return { ask: together.ask, begun, settle }
+  return { ask, begun, settle }
 }
 
 t.test('nobody is given a look that had begun before they asked', async (t) => {
@@ -52,4 +55,21 @@ t.test('a look that fails is told to those who shared it, and the next begins al
   await settle()
   begun[1]?.end.resolve('fine')
   t.equal(await second, 'fine')
+})
+
+t.test('many who pull one image at the same moment cost storage as much as two', async (t) => {
+  const it = world()
+  const image = await imageOf(it.registry, A, 'layer')
+  await push(it.registry, A, image, V1)
+  const { manifests, blobs } = it.fresh()
+  const calls: string[] = []
+  it.before((call) => {
+    calls.push(call)
+  })
+  const many = Array.from({ length: 100 })
+  const pulled = await Promise.all(many.map(() => manifests.get(A, V1)))
+  t.strictSame(new Set(pulled.map(({ digest }) => digest)), new Set([digestOf(image)]))
+  const found = await Promise.all(many.map(() => blobs.get(A, digestOf('layer'))))
+  t.strictSame(new Set(found.map(({ size }) => size)), new Set([5]))
+  for (const call of calls) t.ok(calls.filter((other) => other === call).length <= 2, call)
 })
