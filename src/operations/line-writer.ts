@@ -12,8 +12,9 @@ const BATCH_BYTES = 4 * WRITE_BYTES
 const DISPENSABLE_BYTES = 1024 * 1024
 const MOST_BYTES = 8 * DISPENSABLE_BYTES
 
-/** At its end a process waits so long for a reader that takes nothing. */
+/** At its end a process waits so long for a reader that takes nothing, and so long for one that is slow. */
 const FLUSH_MS = 1000
+const LONGEST_FLUSH_MS = 3000
 const PAUSE_MS = 10
 
 export interface LineWriter {
@@ -102,7 +103,8 @@ export function createLineWriter(fd: number, onLoss: (lines: number) => void): L
 
     flush() {
       let before = Infinity
-      for (let waits = FLUSH_MS / PAUSE_MS; waits > 0; waits--) {
+      const end = performance.now() + LONGEST_FLUSH_MS
+      for (let waits = FLUSH_MS / PAUSE_MS; waits > 0 && performance.now() < end; waits--) {
         drain()
         if (queuedBytes + batchBytes === 0) return
         if (queuedBytes < before) waits = FLUSH_MS / PAUSE_MS

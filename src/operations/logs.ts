@@ -92,7 +92,8 @@ export function logRequest(
   refusalOf: (request: FastifyRequest) => Refusal | undefined
 ): void {
   const since = performance.now()
-  const ip = request.ip.replace(/^::ffff:/, '') // a connection that has ended has none
+  // A connection that has ended has none.
+  const ip = ((request.ip as string | undefined) ?? '-').replace(/^::ffff:/, '')
   reply.raw.on('close', () => {
     const ms = performance.now() - since
     logger.access(accessLine(ip, request, reply, ms, refusalOf(request)))
@@ -119,8 +120,8 @@ function accessLine(
   )
 }
 
-/** Without the query, which may hold secrets. */
-const path = (url: string): string => url.split('?', 1)[0] ?? ''
+/** Without user, host and query, which may hold secrets. */
+const path = (url: string): string => url.replace(/^https?:\/\/[^/?]*/i, '').split('?', 1)[0] ?? ''
 
 /** A client's text, made fit for a line of the log: ASCII only, and not endless. */
 const printable = (text: string): string => text.slice(0, 400).replace(/[^\x20-\x7e]/g, '?')

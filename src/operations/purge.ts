@@ -9,7 +9,7 @@ const INTERVAL_MS = 24 * HOUR_MS
 /**
  * Removes uploads that nobody has finished in a week, once a day; the first time at a random moment of the first
  * hour, so that replicas that start together do not all do it at once. It keeps no process from ending.
- * @param purge removes what was started before a moment, and gives how many there were
+ * @param purge removes what nobody has gone on with since a moment, and gives how many there were
  */
 export function schedulePurge(
   purge: (before: Date) => Promise<number>,
@@ -19,7 +19,7 @@ export function schedulePurge(
     setTimeout(run, INTERVAL_MS).unref()
     try {
       const count = await purge(new Date(Date.now() - AGE_MS))
-      if (count > 0) log.info(`removed ${count} uploads that were started more than a week ago`)
+      if (count > 0) log.info(`removed ${count} uploads that nobody had gone on with for a week`)
     } catch (error) {
       log.error(error, 'abandoned uploads could not be removed; berth tries again in a day')
     }

@@ -86,8 +86,8 @@ function fromMark(mark: string): Digest | undefined {
   return isDigest(text) ? text : undefined
 }
 
-/** For a sibling that has to hash what other processes have stored of an upload: half a terabyte on a slow machine. */
-const HASHING_MS = 600_000
+/** For a sibling that has to hash what other processes have stored of an upload: some 30 GiB. Then it is done here. */
+const HASHING_MS = 30_000
 
 export function createUploads({ storage, blobs, repositories, siblings }: Parts): Uploads {
   // Node cannot store a running hash, so the process that has it goes on with it, whoever stores the bytes: what it
@@ -117,6 +117,7 @@ export function createUploads({ storage, blobs, repositories, siblings }: Parts)
   async function readInto(hasher: Hasher, name: RepositoryName, id: UploadId, size: number): Promise<void> {
     const range = { start: hasher.size, end: size - 1 }
     for await (const chunk of storage.readAppended(uploadDataKey(name, id), range)) hasher.update(chunk)
+    if (hasher.size !== size) throw new Error(`upload ${id} of ${name} has fewer bytes than its ${size}`)
   }
 
   siblings.onQuestion('digest of an upload', async (question) => {

@@ -17,6 +17,9 @@ import { closing, type Files, type OpenFile } from './files.ts'
 import type { Folders } from './folders.ts'
 import { type Making, makingFolder, makingId, makingName, parseMakingName } from './making.ts'
 
+/** How often to look for a file before it is said not to be there. */
+const LOOKS = 3
+
 /** How often to look again when what was found is gone by the time it is used. */
 const TRIES = 50
 /** So many objects in the making are remembered: at most about 4 MiB. */
@@ -71,8 +74,18 @@ export function createAppends(parts: Parts): Appends {
     return { ...making, path: join(uploads, makingFolder(id), makingName(id, making)) }
   }
 
-  /** The files of a key: but for takeovers that are under way or died, one at most. */
+  /**
+   * The files of a key: but for takeovers that are under way or died, one at most. A file that is renamed while its
+   * folder is listed may be missing from the list, under both names: only several empty looks prove anything.
+   */
   async function all(key: string): Promise<Found[]> {
+    for (let looks = 1; ; looks++) {
+      const found = await look(key)
+      if (found.length > 0 || looks === LOOKS) return found
+    }
+  }
+
+  async function look(key: string): Promise<Found[]> {
     const id = idOf(key)
     const folder = folderOf(key)
     const names = (await ignoring(NOTHING, files.names(folder))) ?? []
@@ -157,10 +170,17 @@ export function createAppends(parts: Parts): Appends {
     }
     // Had another taken over between the two renames, the second would have made a file that must not stay. Until
     // it is removed nobody falls for it, since the other's turn is higher.
-    const last = await find(key)
-    if (last?.path === mine.path) return
+    let isLast = true
+    for (let looks = 1; isLast && looks <= LOOKS; looks++) isLast = (await find(key))?.path === mine.path
+    if (isLast) return
     await files.unlink(mine.path)
     throw await notThere(key)
+  }
+
+  /** The old name must be gone for good as well: after a power cut nobody may go on with what is an object by now. */
+  async function moveOut(path: string, target: string): Promise<void> {
+    await folders.moveFile(path, target)
+    await folders.sync(dirname(path))
   }
 
   /** Does `work` on an object in the making that is ours for as long as its name is. */
@@ -243,13 +263,13 @@ export function createAppends(parts: Parts): Appends {
       await latestOf(key, size, async (found) => {
         const length = found.length ?? (await files.stat(found.path)).size
         // At rest the rename alone decides who wins.
-        if (found.owner === undefined && length === size) return folders.moveFile(found.path, target)
+        if (found.owner === undefined && length === size) return moveOut(found.path, target)
         return owning(key, found, async (mine) => {
           await closing(files, await files.open(mine.path, 'r+'), async (file) => {
             await cut(file, size)
             await files.sync(file)
           })
-          await folders.moveFile(mine.path, target)
+          await moveOut(mine.path, target)
         })
       })
       resting.delete(key)

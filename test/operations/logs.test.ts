@@ -107,6 +107,7 @@ t.test('no query is written down, since it may hold a secret', async (t) => {
   await say('GET', '/v2/a/tags/list?last=hush&token=hush')
   await say('GET', '/v2/x/%zz?token=hush')
   await say('GET', '/?hush')
+  await say('GET', 'http://user:hush@127.0.0.1/')
   t.notMatch(JSON.stringify(await linesWith(/GET \/ /)), /hush/)
 })
 

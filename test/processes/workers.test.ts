@@ -53,6 +53,7 @@ t.test('a dead process is replaced, and the other serves meanwhile', async (t) =
   const server = await start(t, 2)
   const [victim = 0, other] = workersOf(server)
   process.kill(victim, 'SIGKILL')
+  await until(() => isGone(victim))
   for (let i = 0; i < 30; i += 1) t.equal((await ask(server, 'GET', '/v2/')).status, 200)
   await until(() => workersOf(server).length === 2)
   t.ok(other !== undefined && workersOf(server).includes(other) && !workersOf(server).includes(victim))

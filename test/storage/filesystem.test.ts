@@ -132,7 +132,11 @@ t.test('an append and a commit keep the same order', async (t) => {
     'close @uploads/*'
   ])
   await storage.commit('u/data', 3, 'b/data')
-  t.same(calls, ['rename b/data', 'open b', 'fsync b', 'close b'])
+  t.same(calls, [
+    ...['rename b/data', 'open b', 'fsync b', 'close b'],
+    // Or the upload might be back after a power cut, and go on in what is an object by now.
+    ...['open @uploads/*', 'fsync @uploads/*', 'close @uploads/*']
+  ])
 })
 
 t.test('so they do on what another process has left, after a look at it', async (t) => {
