@@ -72,8 +72,10 @@ function groupsOf(sizes: Sizes): Group[] {
     pushMeasures(sizes),
     smallImageMeasures(sizes),
     stormMeasures(sizes),
-    listMeasures('many', sizes),
-    listMeasures('few', sizes),
+    listMeasures('tags', 'many', sizes),
+    listMeasures('tags', 'few', sizes),
+    listMeasures('catalog', 'many', sizes),
+    listMeasures('catalog', 'few', sizes),
     vitalMeasures(sizes)
   ]
 }
