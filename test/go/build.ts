@@ -2,7 +2,7 @@ import { createHash, randomUUID } from 'node:crypto'
 import { access, mkdir, readFile, rename, rm } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
-import { run } from '../integration/support/processes.ts'
+import { type RunOptions, run } from '../integration/support/processes.ts'
 
 interface Tool {
   /** The folder beside this file whose go.mod pins it. */
@@ -10,6 +10,8 @@ interface Tool {
   /** What `go` is told, after which `-o FILE` and the package follow. */
   build: readonly string[]
   package: string
+  /** A string variable of the program that is set to the version of this module which go.mod requires. */
+  stamp?: { module: string; variable: string }
 }
 
 const CONFORMANCE = 'github.com/opencontainers/distribution-spec/conformance'
@@ -28,6 +30,15 @@ const TOOLS = {
     build: ['build'],
     package: 'github.com/distribution/distribution/v3/cmd/registry'
   },
+  helm: { folder: 'helm', build: ['build'], package: 'helm.sh/helm/v4/cmd/helm' },
+  'kube-apiserver': {
+    folder: 'kube-apiserver',
+    build: ['build'],
+    package: 'k8s.io/kubernetes/cmd/kube-apiserver',
+    // Otherwise it says that it is 0.0.0.
+    stamp: { module: 'k8s.io/kubernetes', variable: 'k8s.io/component-base/version.gitVersion' }
+  },
+  oras: { folder: 'oras', build: ['build'], package: 'oras.land/oras/cmd/oras' },
   zot: {
     folder: 'zot',
     build: ['build', '-tags', 'containers_image_openpgp'], // its minimal form
@@ -65,9 +76,11 @@ export async function goTool(name: ToolName): Promise<string> {
   await mkdir(shelf, { recursive: true })
   const draft = `${binary}.${randomUUID()}`
   try {
-    await run('go', [...tool.build, '-trimpath', '-o', draft, tool.package], {
+    const env = { GOFLAGS: '-mod=readonly -buildvcs=false', CGO_ENABLED: '0', GOWORK: 'off' }
+    const flags = await linkerFlags(tool, { cwd: folder, env })
+    await run('go', [...tool.build, '-trimpath', ...flags, '-o', draft, tool.package], {
       cwd: folder,
-      env: { GOFLAGS: '-mod=readonly -buildvcs=false', CGO_ENABLED: '0', GOWORK: 'off' },
+      env,
       timeoutMs: 900_000
     })
     await rename(draft, binary)
@@ -75,6 +88,12 @@ export async function goTool(name: ToolName): Promise<string> {
     await rm(draft, { force: true })
   }
   return binary
+}
+
+async function linkerFlags({ stamp }: Tool, options: RunOptions): Promise<string[]> {
+  if (stamp === undefined) return []
+  const { stdout } = await run('go', ['list', '-m', '-f', '{{.Version}}', stamp.module], options)
+  return ['-ldflags', `-X ${stamp.variable}=${stdout.trim()}`]
 }
 
 function cacheFolder(): string {
