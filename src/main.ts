@@ -44,7 +44,7 @@ async function startAlone(config: Config, logger: Logger): Promise<Server> {
     config,
     logger,
     siblings: alone,
-    purges: true,
+    leads: true,
     announce: (address) => startLine(config, address)
   })
 }
@@ -79,7 +79,7 @@ async function work(config: Config, logger: Logger): Promise<void> {
       config,
       logger,
       siblings,
-      purges: place === 1,
+      leads: place === 1,
       announce: (address) => {
         const which = `process ${place} of ${config.http.processes} serves`
         if (process.env[AGAIN] !== undefined) return `${which} again`

@@ -22,17 +22,17 @@ export interface ServeOptions {
   config: Config
   logger: Logger
   siblings: Siblings
-  /** Whether this process removes abandoned uploads: one of a pod's is enough. */
-  purges: boolean
+  /** Whether this process does what only one of a pod's may do. */
+  leads: boolean
   /** What is logged once requests are answered. */
   announce: (address: string) => string
 }
 
 /** Serves the registry until `stop`, which resolves when the last open request is answered or has had its time. */
 export async function serve(options: ServeOptions): Promise<{ stop(): Promise<void> }> {
-  const { config, logger, siblings, purges } = options
+  const { config, logger, siblings, leads } = options
   const tls = await readTls(config)
-  const registry = createRegistry(await openStorage(config.storage), { siblings })
+  const registry = createRegistry(await openStorage(config.storage), { siblings, leads })
   const app = await createApp({
     registry,
     logger,
@@ -41,7 +41,7 @@ export async function serve(options: ServeOptions): Promise<{ stop(): Promise<vo
     ...(tls !== undefined && { tls })
   })
   await listen(app, options)
-  if (purges) schedulePurge(registry.uploads.purge, logger)
+  if (leads) schedulePurge(registry.uploads.purge, logger)
   return { stop: () => stop(app, logger) }
 }
 

@@ -26,7 +26,8 @@ export async function readSmall(
   }
 }
 
-/** Does `work` for each item, at most `width` at once, and gives the results in the items' order. */
+/** Does `work` for each item, at most `width` at once, and gives the results in the items' order. Where one throws,
+ *  no more are begun, and those under way end before the caller is told. */
 export async function mapParallel<T, R>(
   items: readonly T[],
   work: (item: T) => Promise<R>,
@@ -37,9 +38,16 @@ export async function mapParallel<T, R>(
   async function lane(): Promise<void> {
     while (next < items.length) {
       const index = next++
-      results[index] = await work(items[index] as T)
+      try {
+        results[index] = await work(items[index] as T)
+      } catch (error) {
+        next = items.length
+        throw error
+      }
     }
   }
-  await Promise.all(Array.from({ length: Math.min(width, items.length) }, lane))
+  const lanes = Array.from({ length: Math.min(width, items.length) }, lane)
+  await Promise.allSettled(lanes)
+  await Promise.all(lanes)
   return results
 }

@@ -54,9 +54,15 @@ export const uploadDataKey = (name: RepositoryName, id: string): string => `${up
 export const uploadStartedAtKey = (name: RepositoryName, id: string): string =>
   `${uploadKey(name, id)}/startedat`
 
+/** The UID of the namespace that the repository belongs to, in JSON. Ours, and not to be rebuilt from anything else. */
+export const ownerKey = (name: RepositoryName): string => `${repositoryKey(name)}/_ext/v1/owner`
+
+/** The subjects of the repository's referrers: `<algorithm>/<encoded>`. */
+export const subjectsKey = (name: RepositoryName): string => `${repositoryKey(name)}/_ext/v1/referrers`
+
 /** Descriptors of the manifests whose subject is `subject`: `<algorithm>/<encoded>`. Ours, and rebuildable from them. */
 export const referrersKey = (name: RepositoryName, subject: Digest): string =>
-  `${repositoryKey(name)}/_ext/v1/referrers/${path(subject)}`
+  `${subjectsKey(name)}/${path(subject)}`
 
 export const referrerKey = (name: RepositoryName, subject: Digest, referrer: Digest): string =>
   `${referrersKey(name, subject)}/${path(referrer)}`

@@ -1,3 +1,7 @@
+import type { StorageDriver } from '../../storage/driver.ts'
+import { type Digest, isDigest } from '../oci/digest.ts'
+import { mapParallel } from './bytes.ts'
+
 /** Which part of a list is asked for. Distribution spec: "Listing Tags". */
 export interface ListingPage {
   /** At most so many items. */
@@ -43,4 +47,14 @@ export async function pageOf<T>(
     limit *= 2 // most of them stand for nothing: look at more at once
   }
   return { items, next: undefined }
+}
+
+/** The digests that stand below a key as `<algorithm>/<encoded>`, whatever is left in their folders. */
+export async function listDigests(storage: StorageDriver, key: string): Promise<Digest[]> {
+  const algorithms = await storage.list(key)
+  const found = await mapParallel(algorithms, async (algorithm) => {
+    const encoded = await storage.list(`${key}/${algorithm}`)
+    return encoded.map((text) => `${algorithm}:${text}`)
+  })
+  return found.flat().filter(isDigest)
 }

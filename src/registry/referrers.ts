@@ -1,11 +1,11 @@
 import type { StorageDriver } from '../../storage/driver.ts'
-import { type Digest, isDigest } from '../oci/digest.ts'
+import type { Digest } from '../oci/digest.ts'
 import { MANIFEST_LIMIT, type Manifest, MEDIA_TYPES, parseManifest, referrersTag } from '../oci/manifest.ts'
 import { isTag, type RepositoryName } from '../oci/name.ts'
 import { describeReferrer, parseReferrer, type ReferrerDescriptor } from '../oci/referrer.ts'
 import { mapParallel, readSmall } from './bytes.ts'
 import { referrerKey, referrersKey } from './layout.ts'
-import type { Listing } from './listing.ts'
+import { type Listing, listDigests } from './listing.ts'
 import type { Manifests, StoredManifest } from './manifests.ts'
 import type { Tags } from './tags.ts'
 
@@ -47,16 +47,6 @@ interface Parts {
 }
 
 export function createReferrers({ storage, tags, manifests }: Parts): Referrers {
-  async function linked(name: RepositoryName, subject: Digest): Promise<Digest[]> {
-    const key = referrersKey(name, subject)
-    const algorithms = await storage.list(key)
-    const pages = await mapParallel(algorithms, async (algorithm) => {
-      const encoded = await storage.list(`${key}/${algorithm}`)
-      return encoded.map((text) => `${algorithm}:${text}`)
-    })
-    return pages.flat().filter(isDigest)
-  }
-
   /** What clients noted in a tag of their own while the registry had no referrers API ("Referrers Tag Schema"). */
   async function fallback(name: RepositoryName, subject: Digest): Promise<Digest[]> {
     const tag = referrersTag(subject)
@@ -93,7 +83,10 @@ export function createReferrers({ storage, tags, manifests }: Parts): Referrers 
 
   return {
     async list(name, subject, { artifactTypes, n, last = '' }) {
-      const [noted, fromTag] = await Promise.all([linked(name, subject), fallback(name, subject)])
+      const [noted, fromTag] = await Promise.all([
+        listDigests(storage, referrersKey(name, subject)),
+        fallback(name, subject)
+      ])
       const digests = [...new Set([...noted, ...fromTag])].filter((digest) => digest > last).sort()
       const items: ReferrerDescriptor[] = []
       if (n === 0) return { items, next: undefined }

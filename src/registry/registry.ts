@@ -1,7 +1,9 @@
+import { setTimeout } from 'node:timers/promises'
 import type { StorageDriver } from '../../storage/driver.ts'
 import { type Blobs, createBlobs } from './blobs.ts'
 import { createLinks } from './links.ts'
 import { createManifests, type Manifests } from './manifests.ts'
+import { createOwners, type Owners } from './owners.ts'
 import { createReferrers, type Referrers } from './referrers.ts'
 import { createRepositories, type Repositories } from './repositories.ts'
 import { alone, type Siblings } from './siblings.ts'
@@ -19,14 +21,22 @@ export interface Registry {
   manifests: Manifests
   tags: Tags
   referrers: Referrers
+  owners: Owners
 }
 
 export interface RegistryOptions {
   /** The processes that serve the same storage beside this one; none unless given. */
   siblings?: Siblings
+  /** Whether this process does what only one of them may do; true unless given. Exactly one leads. */
+  leads?: boolean
+  /** Resolves after so many milliseconds. */
+  pause?: (ms: number) => Promise<unknown>
 }
 
-export function createRegistry(storage: StorageDriver, { siblings = alone }: RegistryOptions = {}): Registry {
+export function createRegistry(
+  storage: StorageDriver,
+  { siblings = alone, leads = true, pause = setTimeout }: RegistryOptions = {}
+): Registry {
   const links = createLinks(storage)
   const repositories = createRepositories(storage)
   const blobs = createBlobs(storage, links, siblings)
@@ -41,5 +51,6 @@ export function createRegistry(storage: StorageDriver, { siblings = alone }: Reg
     requireRepository: repositories.require
   })
   const referrers = createReferrers({ storage, tags, manifests })
-  return { repositories, blobs, uploads, manifests, tags, referrers }
+  const owners = createOwners({ storage, blobs, manifests, tags, siblings, leads, pause })
+  return { repositories, blobs, uploads, manifests, tags, referrers, owners }
 }

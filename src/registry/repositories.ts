@@ -51,7 +51,9 @@ export function createRepositories(storage: StorageDriver): Repositories {
 
     async require(name) {
       const children = await storage.list(repositoryKey(name))
-      if (!children.some((child) => child.startsWith('_'))) throw new RegistryError('NAME_UNKNOWN', name)
+      // `_ext` may be alone where a push was allowed and nothing has come of it yet.
+      if (!children.some((child) => child.startsWith('_') && child !== '_ext'))
+        throw new RegistryError('NAME_UNKNOWN', name)
     },
 
     async list({ n, last }) {

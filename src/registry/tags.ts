@@ -29,15 +29,16 @@ export function createTags(storage: StorageDriver, links: Links): Tags {
   async function remove(name: RepositoryName, tag: Tag, expected?: Digest): Promise<boolean> {
     const within = tagsKey(name)
     const options = expected === undefined ? { within } : { within, expected }
-    // The link first: a deletion that breaks off in the middle is invisible already. Then its history, link by link:
-    // a push of the same tag may be writing beside it.
-    if (!(await storage.delete(tagLinkKey(name, tag), options))) return false
+    // The link first: a deletion that breaks off in the middle is invisible already, and the next one ends it. Then
+    // its history, link by link: a push of the same tag may be writing beside it.
+    const wasThere = await storage.delete(tagLinkKey(name, tag), options)
+    if (!wasThere && expected !== undefined) return false
     for (const algorithm of await storage.list(tagIndexKey(name, tag))) {
       for (const encoded of await storage.list(`${tagIndexKey(name, tag)}/${algorithm}`)) {
         await storage.delete(`${tagIndexKey(name, tag)}/${algorithm}/${encoded}/link`, { within })
       }
     }
-    return true
+    return wasThere
   }
 
   async function exists(name: RepositoryName, tag: Tag): Promise<boolean> {

@@ -1,34 +1,9 @@
 import t from 'tap'
 import { RegistryError } from '../../src/oci/error.ts'
-import { createRegistry, type Registry } from '../../src/registry/registry.ts'
-import type { Answer, Siblings } from '../../src/registry/siblings.ts'
-import { memoryStorage } from '../../storage/memory.ts'
+import type { Registry } from '../../src/registry/registry.ts'
 import { stalled } from '../storage/bodies.ts'
-import { type Call, interposed } from './interposed.ts'
+import { family } from './family.ts'
 import { A, B, bytesOf, digestOf, imageOf, push, pushBlob, V1 } from './support.ts'
-
-/** Processes that answer one another at once; `calls` are those that reached the storage. */
-function family(count: number): { registries: Registry[]; calls: Call[] } {
-  const members: Map<string, Answer>[] = []
-  const calls: Call[] = []
-  const storage = interposed(memoryStorage(), (call) => {
-    calls.push(call)
-  })
-  function join(): Siblings {
-    const own = new Map<string, Answer>()
-    members.push(own)
-    return {
-      onQuestion: (topic, answer) => own.set(topic, answer),
-      async ask(topic, question) {
-        const others = members.filter((member) => member !== own)
-        const answers = await Promise.all(others.map((other) => other.get(topic)?.(question)))
-        return answers.filter((answer) => answer !== undefined)
-      }
-    }
-  }
-  const registries = Array.from({ length: count }, () => createRegistry(storage, { siblings: join() }))
-  return { registries, calls }
-}
 
 t.test('what one process deletes, none of them remembers when it is answered', async (t) => {
   const { registries } = family(3)

@@ -23,7 +23,7 @@ export function digestOf(bytes: string | Uint8Array, algorithm = 'sha256'): Dige
 /** The hex digits of a digest. */
 export const hexOf = (digest: Digest): string => digest.slice(digest.indexOf(':') + 1)
 
-/** A registry, its bare storage, and what happens before each call to it, which can be changed at any time. */
+/** A registry that need not wait for other replicas, its bare storage, and what happens before each call to it, which can be changed at any time. */
 export interface World {
   registry: Registry
   storage: StorageDriver
@@ -36,13 +36,14 @@ export interface World {
 
 export function world(): World {
   let interpose: Interpose = () => {}
+  const pause = async () => {}
   const storage = memoryStorage(() => new Date('2026-01-31T12:00:00.999Z'))
   const watched = interposed(storage, (call) => interpose(call))
   return {
-    registry: createRegistry(watched),
+    registry: createRegistry(watched, { pause }),
     storage,
-    another: () => createRegistry(storage),
-    fresh: () => createRegistry(watched),
+    another: () => createRegistry(storage, { pause }),
+    fresh: () => createRegistry(watched, { pause }),
     before: (next) => {
       interpose = next
     }
