@@ -1,0 +1,103 @@
+import { access } from 'node:fs/promises'
+import { delimiter, join } from 'node:path'
+import { ConnectionError } from './errors.ts'
+import { followIdentity, type Identity, type IdentitySources } from './identity.ts'
+import { readKubeconfig } from './kubeconfig.ts'
+
+/** Where the API server is, and who the registry is there. */
+export interface Connection {
+  /** `https://host[:port][/path]`, without a slash at the end; an IPv6 address stands in brackets. */
+  readonly url: string
+  /** Where this was found, for messages: the path of a kubeconfig, or the pod's service account. */
+  readonly origin: string
+  /**
+   * As the files say: they are read again every few seconds, so that rotated ones are noticed.
+   * @param again reads them now, for one who was refused with what they said last
+   */
+  identity(again?: boolean): Promise<Identity>
+}
+
+/** What a kubeconfig or a pod says. */
+export interface Cluster extends IdentitySources {
+  readonly url: string
+  readonly origin: string
+}
+
+/** @throws ConnectionError if files are missing or hold something else */
+export async function connectionTo(cluster: Cluster, now: () => number = Date.now): Promise<Connection> {
+  return { url: cluster.url, origin: cluster.origin, identity: await followIdentity(cluster, now) }
+}
+
+export type Environment = Readonly<Record<string, string | undefined>>
+
+const SERVICE_ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount'
+
+function podCluster(host: string, env: Environment, folder: string): Cluster {
+  const port = env.KUBERNETES_SERVICE_PORT_HTTPS || env.KUBERNETES_SERVICE_PORT
+  const url = `https://${host.includes(':') && !host.startsWith('[') ? `[${host}]` : host}:${port}`
+  if (!port || !/^\d{1,5}$/.test(port) || !URL.canParse(url)) {
+    throw new ConnectionError(
+      'KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT do not name a host and a port: ' +
+        'leave them as the cluster sets them, or set REGISTRY_OPENSHIFT_KUBECONFIG'
+    )
+  }
+  const field = 'service account of the pod'
+  return {
+    url,
+    origin: `the service account of this pod (${folder})`,
+    ca: { path: join(folder, 'ca.crt'), field },
+    token: { path: join(folder, 'token'), field }
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false
+  )
+}
+
+/** Of `KUBECONFIG`, a list of paths: unlike kubectl, files are not merged. */
+async function listedKubeconfig(list: string): Promise<string> {
+  const paths = list.split(delimiter).filter((path) => path !== '')
+  for (const path of paths) if (await exists(path)) return path
+  throw new ConnectionError(
+    `KUBECONFIG names no file that exists: ${paths.join(', ')}. Correct it or unset it`
+  )
+}
+
+/**
+ * Finds the API server: the kubeconfig given; else `KUBECONFIG`; else, in a pod, its service account; else ~/.kube/config.
+ * @param options.kubeconfig a path
+ * @param options.serviceAccountFolder where a pod's `token` and `ca.crt` are
+ * @throws ConnectionError one message, which names the file or variable and what to do
+ */
+export async function openConnection(options: {
+  kubeconfig?: string
+  env: Environment
+  serviceAccountFolder?: string
+  now?: () => number
+}): Promise<Connection> {
+  const { kubeconfig, env, serviceAccountFolder = SERVICE_ACCOUNT, now } = options
+  if (kubeconfig) return connectionTo(await readKubeconfig(kubeconfig), now)
+  if (env.KUBECONFIG) return connectionTo(await readKubeconfig(await listedKubeconfig(env.KUBECONFIG)), now)
+  const host = env.KUBERNETES_SERVICE_HOST
+  if (host) {
+    try {
+      return await connectionTo(podCluster(host, env, serviceAccountFolder), now)
+    } catch (error) {
+      if (!(error instanceof ConnectionError)) throw error
+      throw new ConnectionError(
+        `${error.message}. The pod needs a service account whose token is mounted ` +
+          '(automountServiceAccountToken), or a kubeconfig named by REGISTRY_OPENSHIFT_KUBECONFIG',
+        { cause: error }
+      )
+    }
+  }
+  const ofUser = env.HOME && join(env.HOME, '.kube', 'config')
+  if (ofUser && (await exists(ofUser))) return connectionTo(await readKubeconfig(ofUser), now)
+  throw new ConnectionError(
+    'no Kubernetes API server is known: run in a pod with a service account, ' +
+      'or name a kubeconfig in REGISTRY_OPENSHIFT_KUBECONFIG or KUBECONFIG'
+  )
+}
