@@ -121,7 +121,7 @@ function joinOrigin(
 
 /** The port is empty where none is stated; some proxies leave out the brackets of an IPv6 address. */
 function parseHost(text = ''): { name: string; port: string } | undefined {
-  if (isIPv6(text) && !text.includes('%')) return { name: `[${text}]`, port: '' }
+  if (isIPv6(text)) return { name: `[${text}]`, port: '' }
   const [, name, ipv6, port = ''] = HOST.exec(text) ?? []
   if (name !== undefined) return { name, port }
   return ipv6 !== undefined && isIPv6(ipv6) ? { name: `[${ipv6}]`, port } : undefined

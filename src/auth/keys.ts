@@ -94,8 +94,8 @@ export function createKeyRing(
       settle()
       if (keys.id === (next?.keys ?? signing).id) return
       if (next !== undefined) retire(next.keys, now()) // others may have settled on them already
-      former = former.filter((entry) => entry.keys.id !== keys.id && now() < entry.until)
-      next = keys.id === signing.id ? undefined : { keys, from: now() + settleMs }
+      former = former.filter(({ until }) => now() < until)
+      next = { keys, from: now() + settleMs }
     }
   }
 }

@@ -6,6 +6,7 @@ import { createTokens } from '../../src/auth/tokens.ts'
 import type { UserInfo } from '../../src/kubernetes/user-info.ts'
 
 export const ISSUER = 'berth:https://api.example.com:6443'
+export const PLUGIN_SECRET = 'the secret of the plugin'
 export const LIFE_MS = 300_000
 export const SETTLE_MS = 90_000
 
@@ -20,7 +21,7 @@ export const ALICE: UserInfo = {
 export async function openJwt(t: Test) {
   const app = fastify()
   t.teardown(() => app.close())
-  await app.register(fastifyJwt, { secret: 'the secret of the plugin' })
+  await app.register(fastifyJwt, { secret: PLUGIN_SECRET })
   return app.jwt
 }
 
