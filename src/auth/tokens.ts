@@ -84,9 +84,6 @@ const LONGEST_TOKEN = 15_000
 /** In characters of tokens; what is made of them takes a few times as much. */
 const REMEMBERED = 4 * 1024 * 1024
 
-/** An identity that fits into a token may be this large, in bytes of JSON. */
-const LARGEST_IDENTITY = 1024 * 1024
-
 interface Remembered {
   token: string
   keyId: string
@@ -188,11 +185,11 @@ function isOurShape({ sub, jti, id, access }: Claims): boolean {
   return [sub, jti, id].every((claim) => typeof claim === 'string') && Array.isArray(access)
 }
 
-/** Undefined where the sealed identity is of another token. */
+/** Undefined where the sealed identity is of another token; what it unpacks to is as large as we packed it. */
 function openIdentity(keys: Keys, { id, jti, sub }: Claims): UserInfo | undefined {
   const packed = unseal(keys, id, jti)
   if (packed === undefined) return undefined
-  const user: UserInfo = JSON.parse(inflateRawSync(packed, { maxOutputLength: LARGEST_IDENTITY }).toString())
+  const user: UserInfo = JSON.parse(inflateRawSync(packed).toString())
   return user.username === sub ? user : undefined
 }
 

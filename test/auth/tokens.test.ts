@@ -375,6 +375,12 @@ t.test('an identity too large to send is refused with the reason', async (t) => 
   })
 })
 
+t.test('an identity that is large but says little fits all the same', async (t) => {
+  const { tokens } = await createBed(t)
+  const groups = Array.from({ length: 100_000 }, () => 'the same group')
+  t.strictSame(tokens.verify(tokens.issue({ ...ALICE, groups }, [], LIFE_MS).token)?.user.groups, groups)
+})
+
 t.test('names of any characters come back as they were', async (t) => {
   const { tokens } = await createBed(t)
   for (const username of [
