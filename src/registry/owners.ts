@@ -138,7 +138,7 @@ export function createOwners({ storage, blobs, manifests, tags, siblings, leads,
       if (leads) return claimInTurn(name, uid, former)
       const [answer] = await siblings.ask(TOPIC, JSON.stringify([name, uid, former]), CLAIM_MS)
       if (answer === CLAIMED) return
-      const why = answer ?? `the leading process did not answer within ${CLAIM_MS / 1000} s`
+      const why = answer ?? 'the leading process did not answer; it may be starting, or still be at it'
       throw new StorageUnavailable(`${name} cannot be claimed for its namespace yet: ${why}`)
     }
   }

@@ -8,6 +8,7 @@ import { dockerRegistryConfig, run, scratch, startBerth } from '../support/proce
 import { seeded } from '../support/random.ts'
 import { step } from '../support/steps.ts'
 import { createStock, digestOf, MEDIA_TYPES } from '../support/stock.ts'
+import { claimEverything } from './owned.ts'
 
 /** @param command the program of CNCF distribution that collects */
 export async function checkGarbageCollection(command: string): Promise<void> {
@@ -26,6 +27,7 @@ export async function checkGarbageCollection(command: string): Promise<void> {
   }
   await stock.verify()
   await berth.stop()
+  const checkOwners = await claimEverything(root, 'gc')
 
   const live = stock.live()
   const garbage = stock.forgetUnreferencedBlobs().filter(({ digest }) => !live.has(digest))
@@ -42,6 +44,8 @@ export async function checkGarbageCollection(command: string): Promise<void> {
     for (const digest of live) ok(existsSync(fileOf(digest)), `${digest} is there`)
     for (const { digest } of garbage) ok(!existsSync(fileOf(digest)), `${digest} is gone`)
   })
+
+  await step('repositories belong to the namespaces that they belonged to', checkOwners)
 
   berth = await startBerth({ root })
   stock.moveTo(berth.url)

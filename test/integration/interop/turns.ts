@@ -5,6 +5,7 @@ import { type RunningServer, scratch, startBerth, startDockerRegistry } from '..
 import { seeded } from '../support/random.ts'
 import { step } from '../support/steps.ts'
 import { createStock, MEDIA_TYPES } from '../support/stock.ts'
+import { claimEverything } from './owned.ts'
 
 type Start = (root: string) => Promise<RunningServer>
 const startOurs: Start = (root) => startBerth({ root })
@@ -95,6 +96,7 @@ async function takeTurns(
       await stock.verify()
     })
   )
+  const checkOwners = await claimEverything(root, 'first')
   await turn(startSecond, async () => {
     await step(`${second} serves what ${first} stored, byte for byte`, stock.verify)
     await step(`${second} adds to it, and deletes from it`, async () => {
@@ -111,5 +113,6 @@ async function takeTurns(
     )
   })
   await turn(startSecond, () => step(`${second} serves what is left of both`, stock.verify))
+  await step('each repository belongs to the namespace that it belonged to', checkOwners)
   stock.close()
 }
