@@ -30,6 +30,12 @@ export function textsOf(value: unknown, what: string): readonly string[] {
   return value
 }
 
+/** @throws NonsenseError for what is neither true nor false */
+export function isTrue(value: unknown, what: string): boolean {
+  if (typeof value !== 'boolean') throw new NonsenseError(`${what} is neither true nor false`)
+  return value
+}
+
 /** @throws NonsenseError also for a user without a name */
 export function parseUserInfo(value: unknown): UserInfo {
   const { username, uid, groups, extra } = fieldsOf(value, 'user')
@@ -46,7 +52,7 @@ export function parseUserInfo(value: unknown): UserInfo {
 }
 
 /** What may be said aloud of a text that came over the line: one line, not endless, none of the secrets. */
-export function quote(text: string, secrets: readonly (string | undefined)[]): string {
+export function quote(text: string, ...secrets: readonly (string | undefined)[]): string {
   let quoted = text
   for (const secret of secrets) if (secret) quoted = quoted.replaceAll(secret, '…')
   return quoted.replace(/[\p{Cc}\p{Cf}\s]+/gu, ' ').slice(0, 300)

@@ -1,4 +1,4 @@
-import { fieldsOf, NonsenseError, parseUserInfo, quote, textOf, textsOf } from './answers.ts'
+import { fieldsOf, isTrue, NonsenseError, parseUserInfo, quote, textOf, textsOf } from './answers.ts'
 import type { Connection } from './connection.ts'
 import { ApiForbidden, ApiUnavailable } from './errors.ts'
 import type { Answer } from './exchange.ts'
@@ -58,21 +58,29 @@ export interface ApiServer {
 /** RFC 1123 label: what the name of a namespace can be, and safe in a path as it is. */
 const LABEL = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/
 
-const AUTHENTICATION = '/apis/authentication.k8s.io/v1'
-const AUTHORIZATION = '/apis/authorization.k8s.io/v1'
-
 /** A review: an object with a `spec` is sent, and the same with a `status` comes back. */
-function review(path: string, kind: string, spec: object) {
-  const apiVersion = path.slice('/apis/'.length)
-  return { kind, path: `${path}/${kind.toLowerCase()}s`, body: JSON.stringify({ apiVersion, kind, spec }) }
+interface Review {
+  readonly group: 'authentication' | 'authorization'
+  readonly kind: 'TokenReview' | 'SelfSubjectReview' | 'SubjectAccessReview'
+  readonly spec: object
 }
 
-/** The message of a "Status", which is what the API server answers when it does not do what it was asked. */
-function messageOf({ body }: Answer): string {
+/** @throws NonsenseError for what is no such review: nothing may be read into what it lacks */
+function statusOf({ body }: Answer, kind: Review['kind']): Readonly<Record<string, unknown>> {
+  const fields = fieldsOf(body, 'answer')
+  if (fields.kind !== kind || !fields.status) throw new NonsenseError(`no ${kind} with a status`)
+  return fieldsOf(fields.status, 'status')
+}
+
+/** A "Status": what the API server answers when it does not do what it was asked. No proxy on the way sends one. */
+function refusalOf({ body }: Answer): { reason: string; message: string; name: unknown } | undefined {
   try {
-    return textOf(fieldsOf(body, 'answer').message, 'message')
+    const { kind, reason, message, details } = fieldsOf(body, 'answer')
+    if (kind !== 'Status') return undefined
+    const { name } = fieldsOf(details, 'details')
+    return { reason: textOf(reason, 'reason'), message: textOf(message, 'message'), name }
   } catch {
-    return ''
+    return undefined
   }
 }
 
@@ -80,47 +88,47 @@ function messageOf({ body }: Answer): string {
 export function createApiServer(connection: Connection, options: TransportOptions = {}): ApiServer {
   const transport = createTransport(connection, options)
 
+  function unavailable(what: string, why: string): ApiUnavailable {
+    return new ApiUnavailable(`the Kubernetes API server at ${connection.url} answers ${what} with ${why}`)
+  }
+
   function unexpected(what: string, answer: Answer, secret?: string): ApiUnavailable {
-    const text = answer.body === undefined ? 'with no JSON, or too much' : quote(messageOf(answer), [secret])
-    const hint = answer.status === 404 ? ': is it a Kubernetes API server, of 1.28 or later?' : ''
-    return new ApiUnavailable(
-      `the Kubernetes API server at ${connection.url} answers ${what} with ${answer.status} ${text}${hint}`.trim()
-    )
+    const message = refusalOf(answer)?.message
+    const text = message === undefined ? 'which is no answer of an API server' : quote(message, secret)
+    const hint = answer.status === 404 ? ' (is it a Kubernetes API server, of 1.28 or later?)' : ''
+    return unavailable(what, `${answer.status}: ${text}${hint}`)
   }
 
   /** @throws ApiUnavailable if the answer is not what the API promises */
-  function read<T>(what: string, answer: Answer, parse: (body: unknown) => T): T {
+  function read<T>(what: string, parse: () => T): T {
     try {
-      return parse(answer.body)
+      return parse()
     } catch (error) {
       if (!(error instanceof NonsenseError)) throw error
-      throw new ApiUnavailable(
-        `the Kubernetes API server at ${connection.url} answers ${what} with nonsense: ${error.message}`
-      )
+      throw unavailable(what, `nonsense: ${error.message}`)
     }
   }
 
-  async function forbidden(what: string, remedy: string, answer: Answer): Promise<never> {
-    const text = quote(messageOf(answer), [(await connection.identity()).token])
+  /** @throws ApiForbidden if that is what the API server says */
+  async function refuseForbidden(answer: Answer, what: string, remedy: string): Promise<void> {
+    const refusal = refusalOf(answer)
+    if (answer.status !== 403 || refusal?.reason !== 'Forbidden') return
+    const text = quote(refusal.message, (await connection.identity()).token)
     throw new ApiForbidden(`the registry's account may not ${what}: ${remedy}. The API server says: ${text}`)
   }
 
-  /** @returns the `status` of a review */
-  async function post(
-    request: ReturnType<typeof review>,
-    account: Account,
-    secret?: string
-  ): Promise<Answer> {
-    const { path, body, kind } = request
-    const answer = await transport.call({ method: 'POST', path, body }, account)
-    if (answer.status === 403 && account === 'own') {
-      const resource = `${kind.toLowerCase()}s`
-      await forbidden(`create ${resource}`, 'bind it to the ClusterRole system:auth-delegator', answer)
-    }
-    const isReview = answer.status === 200 || answer.status === 201
-    if (!isReview && !(account !== 'own' && (answer.status === 401 || answer.status === 403))) {
-      throw unexpected(`a ${kind}`, answer, secret)
-    }
+  async function post({ group, kind, spec }: Review, account: Account): Promise<Answer> {
+    const api = `${group}.k8s.io/v1`
+    const body = JSON.stringify({ apiVersion: api, kind, spec })
+    return transport.call({ method: 'POST', path: `/apis/${api}/${kind.toLowerCase()}s`, body }, account)
+  }
+
+  /** @param secret not to be quoted */
+  async function ask(review: Review, secret?: string): Promise<Answer> {
+    const answer = await post(review, 'own')
+    const right = `create ${review.kind.toLowerCase()}s`
+    await refuseForbidden(answer, right, 'bind it to the ClusterRole system:auth-delegator')
+    if (answer.status !== 201 && answer.status !== 200) throw unexpected(`a ${review.kind}`, answer, secret)
     return answer
   }
 
@@ -129,15 +137,13 @@ export function createApiServer(connection: Connection, options: TransportOption
 
     async reviewToken(token, audiences) {
       if (!isTokenText(token)) return { authenticated: false, error: 'not a token' }
+      const kind = 'TokenReview'
       const spec = { token, ...(audiences.length > 0 && { audiences }) }
-      const answer = await post(review(AUTHENTICATION, 'TokenReview', spec), 'own', token)
-      return read('a TokenReview', answer, (body): TokenVerdict => {
-        const status = fieldsOf(fieldsOf(body, 'answer').status, 'status')
-        if (status.authenticated !== true) {
-          if (status.authenticated !== undefined && status.authenticated !== false) {
-            throw new NonsenseError('authenticated is neither true nor false')
-          }
-          return { authenticated: false, error: quote(textOf(status.error, 'error'), [token]) }
+      const answer = await ask({ group: 'authentication', kind, spec }, token)
+      return read(`a ${kind}`, (): TokenVerdict => {
+        const status = statusOf(answer, kind)
+        if (!isTrue(status.authenticated ?? false, 'authenticated')) {
+          return { authenticated: false, error: quote(textOf(status.error, 'error'), token) }
         }
         const meant = textsOf(status.audiences, 'audiences')
         // An API server that knows no audiences says yes without naming one: that is not enough.
@@ -150,43 +156,45 @@ export function createApiServer(connection: Connection, options: TransportOption
 
     async reviewSelf(token) {
       if (!isTokenText(token)) return undefined
-      const answer = await post(review(AUTHENTICATION, 'SelfSubjectReview', {}), { token }, token)
-      if (answer.status === 401 || answer.status === 403) return undefined
-      return read('a SelfSubjectReview', answer, (body) => {
-        const user = parseUserInfo(fieldsOf(fieldsOf(body, 'answer').status, 'status').userInfo)
+      const kind = 'SelfSubjectReview'
+      const answer = await post({ group: 'authentication', kind, spec: {} }, { token })
+      if ((answer.status === 401 || answer.status === 403) && refusalOf(answer)) return undefined
+      if (answer.status !== 201 && answer.status !== 200) throw unexpected(`a ${kind}`, answer, token)
+      return read(`a ${kind}`, () => {
+        const user = parseUserInfo(statusOf(answer, kind).userInfo)
         return user.username === 'system:anonymous' ? undefined : user
       })
     },
 
-    async reviewAccess({ username, uid, groups, extra }, attributes) {
-      const spec = { user: username, uid, groups, extra, resourceAttributes: attributes }
-      const answer = await post(review(AUTHORIZATION, 'SubjectAccessReview', spec), 'own')
-      return read('a SubjectAccessReview', answer, (body) => {
-        const status = fieldsOf(fieldsOf(body, 'answer').status, 'status')
-        if (typeof status.allowed !== 'boolean') throw new NonsenseError('allowed is neither true nor false')
-        const reason = textOf(status.reason, 'reason') || textOf(status.evaluationError, 'evaluationError')
-        return { allowed: status.allowed && status.denied !== true, reason: quote(reason, []) }
+    async reviewAccess({ username, uid, groups, extra }, resourceAttributes) {
+      const kind = 'SubjectAccessReview'
+      const spec = { user: username, uid, groups, extra, resourceAttributes }
+      const answer = await ask({ group: 'authorization', kind, spec })
+      return read(`a ${kind}`, () => {
+        const { allowed, denied, reason, evaluationError } = statusOf(answer, kind)
+        const text = textOf(reason, 'reason') || textOf(evaluationError, 'evaluationError')
+        return {
+          allowed: isTrue(allowed, 'allowed') && !isTrue(denied ?? false, 'denied'),
+          reason: quote(text)
+        }
       })
     },
 
     async namespaceUid(name) {
       if (!LABEL.test(name)) return undefined
+      const what = `get namespace ${name}`
       const answer = await transport.call({ method: 'GET', path: `/api/v1/namespaces/${name}` }, 'own')
-      if (answer.status === 403) {
-        return forbidden('get namespaces', 'grant it "get" on namespaces by a ClusterRole', answer)
-      }
-      if (answer.status !== 200 && answer.status !== 404) throw unexpected(`get namespace ${name}`, answer)
-      return read(`get namespace ${name}`, answer, (body) => {
-        const fields = fieldsOf(body, 'answer')
-        if (answer.status === 404) {
-          // Images are hidden, even removed, for this answer: the 404 of some proxy must not count.
-          const details = fieldsOf(fields.details, 'details')
-          if (fields.kind === 'Status' && fields.reason === 'NotFound' && details.name === name)
-            return undefined
-          throw new NonsenseError('a 404 that is not about this namespace')
+      await refuseForbidden(answer, 'get namespaces', 'grant it "get" on namespaces by a ClusterRole')
+      // Images are hidden, even removed, for this answer: it must be about this namespace.
+      const refusal = refusalOf(answer)
+      if (answer.status === 404 && refusal?.reason === 'NotFound' && refusal.name === name) return undefined
+      if (answer.status !== 200) throw unexpected(what, answer)
+      return read(what, () => {
+        const { kind, metadata } = fieldsOf(answer.body, 'answer')
+        const { name: given, uid } = fieldsOf(metadata, 'metadata')
+        if (kind !== 'Namespace' || given !== name || typeof uid !== 'string' || uid === '') {
+          throw new NonsenseError('no UID of it')
         }
-        const { name: given, uid } = fieldsOf(fields.metadata, 'metadata')
-        if (given !== name || typeof uid !== 'string' || uid === '') throw new NonsenseError('no UID of it')
         return uid
       })
     },

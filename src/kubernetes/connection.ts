@@ -32,21 +32,32 @@ export type Environment = Readonly<Record<string, string | undefined>>
 
 const SERVICE_ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount'
 
-function podCluster(host: string, env: Environment, folder: string): Cluster {
-  const port = env.KUBERNETES_SERVICE_PORT_HTTPS || env.KUBERNETES_SERVICE_PORT
-  const url = `https://${host.includes(':') && !host.startsWith('[') ? `[${host}]` : host}:${port}`
-  if (!port || !/^\d{1,5}$/.test(port) || !URL.canParse(url)) {
+function podUrl(host: string, env: Environment): string {
+  const port = env.KUBERNETES_SERVICE_PORT_HTTPS || env.KUBERNETES_SERVICE_PORT || ''
+  const url = URL.parse(`https://${host.includes(':') && !host.startsWith('[') ? `[${host}]` : host}:${port}`)
+  if (!/^\d+$/.test(port) || url === null || url.href !== `${url.origin}/`) {
     throw new ConnectionError(
       'KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT do not name a host and a port: ' +
-        'leave them as the cluster sets them, or set REGISTRY_OPENSHIFT_KUBECONFIG'
+        'leave them as the cluster sets them, or name a kubeconfig in REGISTRY_OPENSHIFT_KUBECONFIG'
     )
   }
-  const field = 'service account of the pod'
-  return {
-    url,
-    origin: `the service account of this pod (${folder})`,
-    ca: { path: join(folder, 'ca.crt'), field },
-    token: { path: join(folder, 'token'), field }
+  return url.origin
+}
+
+/** @throws ConnectionError */
+async function podConnection(url: string, folder: string, now?: () => number): Promise<Connection> {
+  const field = "the pod's service account"
+  const ca = { path: join(folder, 'ca.crt'), field }
+  const token = { path: join(folder, 'token'), field }
+  try {
+    return await connectionTo({ url, origin: `${field} (${folder})`, ca, token }, now)
+  } catch (error) {
+    if (!(error instanceof ConnectionError)) throw error
+    throw new ConnectionError(
+      `${error.message}. A pod gets them by automountServiceAccountToken: true; ` +
+        'otherwise name a kubeconfig in REGISTRY_OPENSHIFT_KUBECONFIG',
+      { cause: error }
+    )
   }
 }
 
@@ -82,18 +93,7 @@ export async function openConnection(options: {
   if (kubeconfig) return connectionTo(await readKubeconfig(kubeconfig), now)
   if (env.KUBECONFIG) return connectionTo(await readKubeconfig(await listedKubeconfig(env.KUBECONFIG)), now)
   const host = env.KUBERNETES_SERVICE_HOST
-  if (host) {
-    try {
-      return await connectionTo(podCluster(host, env, serviceAccountFolder), now)
-    } catch (error) {
-      if (!(error instanceof ConnectionError)) throw error
-      throw new ConnectionError(
-        `${error.message}. The pod needs a service account whose token is mounted ` +
-          '(automountServiceAccountToken), or a kubeconfig named by REGISTRY_OPENSHIFT_KUBECONFIG',
-        { cause: error }
-      )
-    }
-  }
+  if (host) return podConnection(podUrl(host, env), serviceAccountFolder, now)
   const ofUser = env.HOME && join(env.HOME, '.kube', 'config')
   if (ofUser && (await exists(ofUser))) return connectionTo(await readKubeconfig(ofUser), now)
   throw new ConnectionError(

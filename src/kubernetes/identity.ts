@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { createSecureContext } from 'node:tls'
+import { isDeepStrictEqual } from 'node:util'
 import { ConnectionError } from './errors.ts'
 
 /** Text that stays as it is, or a file that may change. `field` says in errors where it was asked for. */
@@ -42,57 +43,67 @@ function codeOf(error: unknown): string {
   return error instanceof Error ? ((error as NodeJS.ErrnoException).code ?? error.name) : 'unknown'
 }
 
+function nameOf(source: Source): string {
+  return 'path' in source ? `${source.path} (${source.field})` : source.field
+}
+
 async function textOf(source: Source): Promise<string> {
   if ('text' in source) return source.text
   try {
     return await readFile(source.path, 'utf8')
   } catch (error) {
-    throw new ConnectionError(`${source.path} (${source.field}) cannot be read: ${codeOf(error)}`, {
+    const remedy = 'correct the path or the permissions'
+    throw new ConnectionError(`${nameOf(source)} cannot be read (${codeOf(error)}): ${remedy}`, {
       cause: error
     })
   }
 }
 
-function nameOf(source: Source): string {
-  return 'path' in source ? `${source.path} (${source.field})` : source.field
-}
-
 async function read(source: Source | undefined, isGood: (text: string) => boolean, kind: string) {
   if (source === undefined) return undefined
   const text = (await textOf(source)).trim()
-  if (!isGood(text)) throw new ConnectionError(`${nameOf(source)} does not hold ${kind}`)
+  if (!isGood(text)) throw new ConnectionError(`${nameOf(source)} does not hold ${kind}: replace it`)
   return text
 }
 
-/**
- * Reads every piece once.
- * @throws ConnectionError for a file that cannot be read, or holds something else; never with what it holds
- */
-export async function readIdentity(sources: IdentitySources): Promise<Identity> {
+interface Pieces {
+  readonly ca: string | undefined
+  readonly token: string | undefined
+  readonly cert: string | undefined
+  readonly key: string | undefined
+}
+
+/** @throws ConnectionError for a file that cannot be read, or holds something else; never with what it holds */
+async function readPieces(sources: IdentitySources): Promise<Pieces> {
   const [ca, token, cert, key] = await Promise.all([
     read(sources.ca, (text) => text.includes(CERTIFICATE), 'a certificate in PEM form'),
-    read(sources.token, isTokenText, 'a token: one line of visible characters'),
+    read(sources.token, isTokenText, 'a token, which is one line of visible characters'),
     read(sources.cert, (text) => text.includes(CERTIFICATE), 'a certificate in PEM form'),
     read(sources.key, (text) => PRIVATE_KEY.test(text), 'a private key in PEM form')
   ])
+  return { ca, token, cert, key }
+}
+
+/** @throws ConnectionError for a damaged certificate, or a key of another: here, and not at the first call */
+function assemble({ ca, token, cert, key }: Pieces, sources: IdentitySources): Identity {
+  const trusted = ca === undefined ? undefined : { ca }
   const clientCertificate = cert !== undefined && key !== undefined ? { cert, key } : undefined
   try {
-    // Here a damaged certificate, or a key that belongs to another, is found: not at the first call.
-    createSecureContext({ ...(ca && { ca }), ...clientCertificate })
+    createSecureContext({ ...trusted, ...clientCertificate })
   } catch (error) {
     const names = [sources.ca, sources.cert, sources.key].flatMap((source) =>
       source ? [nameOf(source)] : []
     )
-    throw new ConnectionError(`${names.join(', ')}: not usable for TLS: ${codeOf(error)}`, { cause: error })
+    throw new ConnectionError(
+      `${names.join(', ')}: not usable for TLS (${codeOf(error)}): replace what is damaged or does not belong together`,
+      { cause: error }
+    )
   }
+  const { serverName, isInsecure } = sources
   return {
-    trust: {
-      ...(ca && { ca }),
-      ...(sources.serverName && { servername: sources.serverName }),
-      rejectUnauthorized: !sources.isInsecure
-    },
+    trust: { ...trusted, ...(serverName && { servername: serverName }), rejectUnauthorized: !isInsecure },
     ...(clientCertificate && { clientCertificate }),
-    ...(token && { token })
+    ...(token !== undefined && { token })
   }
 }
 
@@ -107,7 +118,9 @@ export async function followIdentity(
   sources: IdentitySources,
   now: () => number
 ): Promise<(again?: boolean) => Promise<Identity>> {
-  let current = await readIdentity(sources)
+  let pieces = await readPieces(sources)
+  let good = assemble(pieces, sources)
+  let current = good
   let readAt = now()
   let reading: Promise<void> | undefined
   const isFixed = [sources.ca, sources.token, sources.cert, sources.key].every(
@@ -116,9 +129,12 @@ export async function followIdentity(
 
   async function readAgain(): Promise<void> {
     try {
-      current = await readIdentity(sources)
+      const found = await readPieces(sources)
+      if (!isDeepStrictEqual(found, pieces)) good = assemble(found, sources)
+      pieces = found
+      current = good
     } catch (error) {
-      current = { ...current, problem: (error as Error).message }
+      current = { ...good, problem: (error as Error).message }
     }
     readAt = now()
     reading = undefined

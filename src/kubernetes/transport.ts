@@ -1,5 +1,6 @@
 import { Agent } from 'node:https'
 import { setTimeout as delay } from 'node:timers/promises'
+import { quote } from './answers.ts'
 import type { Connection } from './connection.ts'
 import { ApiUnavailable } from './errors.ts'
 import { type Answer, exchange, type Message } from './exchange.ts'
@@ -45,11 +46,6 @@ const DISTRUST = /^(CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|ERR_TLS_CERT_|HOST
 /** Closing idle connections before the server does spares most lost races. Its default is minutes. */
 const IDLE_MS = 60_000
 
-function codeOf(error: unknown): string {
-  const { code, message } = error as NodeJS.ErrnoException
-  return code ?? message
-}
-
 /** A try that gave nothing usable. */
 interface Failure {
   readonly why: string
@@ -70,10 +66,13 @@ function failureOf(answer: Answer, account: Account, { origin }: Connection): Fa
 }
 
 function failureBy(error: unknown, { origin }: Connection): Failure {
-  const code = codeOf(error)
-  if (!DISTRUST.test(code)) return { why: code, isRefusal: false, cause: error }
-  const why = `its certificate is not trusted (${code}): check the certificate authority in ${origin}, and the server's name`
-  return { why, isRefusal: true, cause: error }
+  const { code = '', message } = error as NodeJS.ErrnoException
+  if (DISTRUST.test(code)) {
+    const why = `its certificate is not trusted (${quote(message)}): check the certificate authority in ${origin}`
+    return { why, isRefusal: true, cause: error }
+  }
+  const why = `${quote(message || code)}: check that it runs and that the network lets the registry reach it`
+  return { why, isRefusal: false, cause: error }
 }
 
 /** @returns how to call the API server over a few kept connections */
@@ -99,14 +98,17 @@ export function createTransport(connection: Connection, options: TransportOption
     message: Message,
     account: Account,
     identity: Identity,
-    restMs: number
+    deadline: number
   ): Promise<Answer | Failure> {
     const tls = account === 'own' ? { ...identity.trust, ...identity.clientCertificate } : identity.trust
     const token = account === 'own' ? identity.token : account.token
-    const limits = { connectMs: Math.min(connectMs, restMs), answerMs: Math.min(answerMs, restMs) }
-    const begin = () => exchange(agent, url, { ...message, token }, tls, limits, now)
+    const restMs = (): number => Math.max(1, deadline - now())
+    const begin = () => {
+      const limits = { connectMs: Math.min(connectMs, restMs()), answerMs: Math.min(answerMs, restMs()) }
+      return exchange(agent, url, { ...message, token }, tls, limits, now)
+    }
     try {
-      const answer = await line.run(begin, restMs)
+      const answer = await line.run(begin, restMs())
       return failureOf(answer, account, connection) ?? answer
     } catch (error) {
       if (error instanceof LineError) throw unavailable(error.message, undefined, error)
@@ -121,12 +123,12 @@ export function createTransport(connection: Connection, options: TransportOption
       let wasRefused = false
       for (let tries = 1; ; tries++) {
         const identity = await connection.identity(wasRefused)
-        const outcome = await attempt(message, account, identity, Math.max(1, deadline - now()))
+        const outcome = await attempt(message, account, identity, deadline)
         if (!('why' in outcome)) return outcome
         const { why, isRefusal, retryAfterS = 0, cause } = outcome
         const pauseMs = FIRST_PAUSE_MS * 4 ** (tries - 1) * (0.5 + random() / 2)
         // What was refused is tried once more, at once, with what the files say now.
-        const waitMs = isRefusal ? 0 : Math.max(pauseMs, retryAfterS * 1000)
+        const waitMs = isRefusal ? 0 : retryAfterS * 1000 + pauseMs
         if (tries === MAX_TRIES || (isRefusal && wasRefused) || now() + waitMs >= deadline) {
           throw unavailable(why, identity.problem, cause)
         }
