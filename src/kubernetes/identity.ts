@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { createSecureContext } from 'node:tls'
 import { isDeepStrictEqual } from 'node:util'
@@ -36,7 +37,16 @@ export function isTokenText(text: string): boolean {
   return TOKEN.test(text)
 }
 
-const CERTIFICATE = '-----BEGIN CERTIFICATE-----'
+/** Whether every certificate in it is whole: node:tls silently passes over one that is cut off or damaged. */
+function isCertificates(text: string): boolean {
+  const blocks = text.match(/-----BEGIN CERTIFICATE-----[^-]*(?:-----END CERTIFICATE-----)?/g) ?? []
+  try {
+    return blocks.map((block) => new X509Certificate(block)).length > 0
+  } catch {
+    return false
+  }
+}
+
 const PRIVATE_KEY = /-----BEGIN [A-Z ]*PRIVATE KEY-----/
 
 function codeOf(error: unknown): string {
@@ -76,15 +86,15 @@ interface Pieces {
 /** @throws ConnectionError for a file that cannot be read, or holds something else; never with what it holds */
 async function readPieces(sources: IdentitySources): Promise<Pieces> {
   const [ca, token, cert, key] = await Promise.all([
-    read(sources.ca, (text) => text.includes(CERTIFICATE), 'a certificate in PEM form'),
+    read(sources.ca, isCertificates, 'whole certificates in PEM form'),
     read(sources.token, isTokenText, 'a token, which is one line of visible characters'),
-    read(sources.cert, (text) => text.includes(CERTIFICATE), 'a certificate in PEM form'),
+    read(sources.cert, isCertificates, 'whole certificates in PEM form'),
     read(sources.key, (text) => PRIVATE_KEY.test(text), 'a private key in PEM form')
   ])
   return { ca, token, cert, key }
 }
 
-/** @throws ConnectionError for a damaged certificate, or a key of another: here, and not at the first call */
+/** @throws ConnectionError for a damaged key, or one of another certificate: here, and not at the first call */
 function assemble({ ca, token, cert, key }: Pieces, sources: IdentitySources): Identity {
   const trusted = ca === undefined ? undefined : { ca }
   const clientCertificate = cert !== undefined && key !== undefined ? { cert, key } : undefined
