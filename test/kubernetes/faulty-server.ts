@@ -45,6 +45,8 @@ export interface Fault<Kind> {
   hang?: true | 'half'
   /** Closes the connection instead of answering. */
   cut?: true
+  /** Answers as if nothing were wrong, but not before this is settled. */
+  until?: Promise<unknown>
 }
 
 /** A server of JSON over TLS, which fails when told to. */
@@ -55,6 +57,8 @@ export interface FaultyServer<Kind> {
   readonly requests: Seen<Kind>[]
   /** How many were under way at once, at most. */
   mostAtOnce(): number
+  /** How many connections were made since the start. */
+  connections(): number
   /** @returns ends it */
   fault(fault: Fault<Kind>): () => void
   stop(): Promise<void>
@@ -129,7 +133,9 @@ export async function faultyServer<Kind>(
       if (fault.hang === 'half') response.writeHead(201).write('{"status":')
       return
     }
-    const [code, body] = fault ? failure(fault.status ?? 500, 'Broken', 'told to be broken') : respond(seen)
+    await fault?.until
+    const isWell = fault === undefined || fault.until !== undefined
+    const [code, body] = isWell ? respond(seen) : failure(fault.status ?? 500, 'Broken', 'told to be broken')
     response.writeHead(code, { 'content-type': 'application/json', ...fault?.headers })
     response.end(fault?.body ?? JSON.stringify(body))
   }
@@ -142,6 +148,8 @@ export async function faultyServer<Kind>(
       answer(request, response).catch((error) => response.destroy(error))
     }
   )
+  let connections = 0
+  server.on('secureConnection', () => connections++)
   const listen = async (port: number): Promise<void> => {
     server.listen(port, host)
     await once(server, 'listening')
@@ -161,6 +169,7 @@ export async function faultyServer<Kind>(
     url: `https://${host.includes(':') ? `[${host}]` : host}:${port}`,
     requests,
     mostAtOnce: () => mostAtOnce,
+    connections: () => connections,
     fault(fault) {
       const own = { ...fault }
       faults.add(own)
