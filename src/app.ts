@@ -1,6 +1,8 @@
+import { randomBytes } from 'node:crypto'
 import { Readable } from 'node:stream'
 import Fastify, { type FastifyInstance, type FastifyRequest, type HTTPMethods, LogController } from 'fastify'
 import { guardAccess } from './auth/access.ts'
+import type { Identity, IdentityParts } from './auth/identity.ts'
 import { baseRoutes } from './http/base.ts'
 import { blobRoutes } from './http/blobs.ts'
 import { answerBadHttp, refusalOf, sendError } from './http/errors.ts'
@@ -9,6 +11,7 @@ import { referrerRoutes } from './http/referrers.ts'
 import { foldRepositoryName } from './http/repository-url.ts'
 import { answerThenDrain, IDLE_MS, isBodyComing, setContentTypeAside } from './http/request-body.ts'
 import { tagRoutes } from './http/tags.ts'
+import { tokenRoutes } from './http/token.ts'
 import { uploadRoutes } from './http/uploads.ts'
 import { RegistryError } from './oci/error.ts'
 import { healthRoutes } from './operations/health.ts'
@@ -30,6 +33,8 @@ export interface AppParts {
   deletes: boolean
   /** Without it the server speaks plain HTTP. */
   tls?: Tls
+  /** Who callers are and what they may do. Without it everybody may do everything. */
+  identity?: IdentityParts | undefined
 }
 
 /** Longer than Go's HTTP clients keep an idle connection, so that it is they who close it. */
@@ -42,7 +47,7 @@ const MAX_HEADER_BYTES = 64 * 1024
 export async function createApp(parts: AppParts): Promise<FastifyInstance> {
   const { registry, logger, deletes, tls } = parts
   const accessLog = parts.accessLog ? logger : undefined
-  // A request without Host is refused in requireOneHost, in the words of the specification.
+  // A request without Host is refused in refuseDoubles, in the words of the specification.
   const http = { maxHeaderSize: MAX_HEADER_BYTES, requireHostHeader: false, optimizeEmptyRequests: true }
   const app = Fastify({
     // Not as Fastify's own logger, for which it would watch every answer.
@@ -81,7 +86,7 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
   // These two run for every request: with callbacks, since promises would cost a tenth of the rate.
   app.addHook('onRequest', (request, reply, done) => {
     if (accessLog !== undefined) logRequest(accessLog, request, reply, refusalOf)
-    requireOneHost(request)
+    refuseDoubles(request)
     setContentTypeAside(request)
     reply
       .header('docker-distribution-api-version', 'registry/2.0')
@@ -107,27 +112,61 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
     app.server.once('close', () => clearInterval(closing))
   })
 
+  const identity = parts.identity === undefined ? undefined : await knowCallers(app, parts, parts.identity)
+  const { repositories } = registry
   await app.register(healthRoutes)
   await app.register(async (v2) => {
     const known = collectMethods(v2)
-    guardAccess(v2, { deletes, methods: known })
+    guardAccess(v2, { deletes, methods: known, gate: identity?.gate })
+    if (identity !== undefined) await v2.register(tokenRoutes, identity)
     await v2.register(baseRoutes)
-    await v2.register(uploadRoutes, registry)
+    await v2.register(uploadRoutes, { ...registry, mayPull: identity?.gate.mayPull ?? (async () => true) })
     await v2.register(blobRoutes, registry)
     await v2.register(manifestRoutes, registry)
-    await v2.register(tagRoutes, registry)
+    const listVisible = identity?.listVisible ?? ((_request, page) => repositories.list(page))
+    await v2.register(tagRoutes, { ...registry, listVisible })
     await v2.register(referrerRoutes, registry)
     refuseOtherMethods(v2, known)
   })
   return app
 }
 
-/** Several could mean one host to a proxy and another to us. RFC 9112 §3.2. @throws RegistryError REQUEST_INVALID */
-function requireOneHost({ raw: { rawHeaders, httpVersion } }: FastifyRequest): void {
+/** Registers what signs tokens, and puts together what knows callers. */
+async function knowCallers(
+  app: FastifyInstance,
+  { registry: { repositories }, logger = SILENT }: Pick<AppParts, 'registry'> & { logger?: Speaks },
+  parts: IdentityParts
+): Promise<Identity & { logger: Speaks; cureStaleCredentials: boolean }> {
+  const [{ default: jwt }, { createIdentity }] = await Promise.all([
+    import('@fastify/jwt'),
+    import('./auth/identity.ts')
+  ])
+  // Each call says which key it means; this one is for none.
+  await app.register(jwt, { secret: randomBytes(32) })
+  app.addHook('onClose', async () => parts.close())
+  const { sign, verify } = app.jwt
+  const identity = createIdentity({ ...parts, sign, verify, repositories, logger })
+  return { ...identity, logger, cureStaleCredentials: parts.cureStaleCredentials }
+}
+
+type Speaks = Pick<Logger, 'info'>
+
+const SILENT: Speaks = { info() {} }
+
+/**
+ * Several hosts could mean one to a proxy and another to us, and so could several credentials. RFC 9112 §3.2.
+ * @throws RegistryError REQUEST_INVALID
+ */
+function refuseDoubles({ raw: { rawHeaders, httpVersion } }: FastifyRequest): void {
   let hosts = 0
+  let credentials = 0
   for (let index = 0; index < rawHeaders.length; index += 2) {
     const name = rawHeaders[index] as string
     if (name.length === 4 && name.toLowerCase() === 'host') hosts++
+    else if (name.length === 13 && name.toLowerCase() === 'authorization') credentials++
+  }
+  if (credentials > 1) {
+    throw new RegistryError('REQUEST_INVALID', `Authorization: at most one is allowed, not ${credentials}`)
   }
   if (hosts === 1 || (hosts === 0 && httpVersion === '1.0')) return
   throw new RegistryError('REQUEST_INVALID', `Host: exactly one is needed, not ${hosts}`)

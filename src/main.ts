@@ -1,4 +1,5 @@
 import cluster from 'node:cluster'
+import { randomBytes } from 'node:crypto'
 import { flushCompileCache } from 'node:module'
 import { resolve } from 'node:path'
 import { type Config, ConfigError, parseConfig } from './config/config.ts'
@@ -22,13 +23,20 @@ const STOP_MS = 32_000
  */
 async function main(): Promise<void> {
   const { config, unknown } = parseConfig(process.env)
+  const secret = config.http.secret ?? randomBytes(32).toString('hex')
   const logger = createLogger(config.log.level)
   process.on('exit', logger.flush)
-  if (cluster.isWorker) return work(config, logger)
+  if (cluster.isWorker) return work(config, secret, logger)
   if (unknown.length > 0) logger.warn(`ignored, since berth does not know them: ${unknown.sort().join(', ')}`)
+  if (config.http.secret === undefined && (config.auth === 'openshift' || config.auth === 'htpasswd')) {
+    logger.warn(
+      'REGISTRY_HTTP_SECRET is not set: a random one signs tokens, so those of one replica are refused by the others, ' +
+        'and all by this one when it starts again'
+    )
+  }
   const start = config.http.processes === 1 ? startAlone : startWorkers
   const signals = onSignals(logger)
-  const server = await start(config, logger)
+  const server = await start(config, secret, logger)
   if (server === undefined) process.exit(1)
   signals.stopWith(() => server.stop())
 }
@@ -37,11 +45,13 @@ interface Server {
   stop(): Promise<void>
 }
 
-async function startAlone(config: Config, logger: Logger): Promise<Server> {
+async function startAlone(config: Config, secret: string, logger: Logger): Promise<Server> {
   const { serve } = await import('./serve.ts')
   const { alone } = await import('./registry/siblings.ts')
   return serve({
     config,
+    secret,
+    environment: process.env,
     logger,
     siblings: alone,
     leads: true,
@@ -50,18 +60,22 @@ async function startAlone(config: Config, logger: Logger): Promise<Server> {
 }
 
 /** Undefined when the first worker could not start; it has said why. */
-async function startWorkers(config: Config, logger: Logger): Promise<Server | undefined> {
+async function startWorkers(config: Config, secret: string, logger: Logger): Promise<Server | undefined> {
   const { supervise } = await import('./processes/supervise.ts')
   const supervision = supervise({
     processes: config.http.processes,
-    environment: (place, again) => ({ [PLACE]: String(place), ...(again && { [AGAIN]: 'true' }) }),
+    environment: (place, again) => ({
+      [PLACE]: String(place),
+      REGISTRY_HTTP_SECRET: secret,
+      ...(again && { [AGAIN]: 'true' })
+    }),
     stopMs: STOP_MS,
     logger
   })
   return (await supervision.started) ? supervision : undefined
 }
 
-async function work(config: Config, logger: Logger): Promise<void> {
+async function work(config: Config, secret: string, logger: Logger): Promise<void> {
   // A terminal sends its signals to all processes of a group, but how to end is the primary's to say.
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => {})
   const tell = (message: FromWorker): unknown => process.send?.(message)
@@ -77,6 +91,8 @@ async function work(config: Config, logger: Logger): Promise<void> {
   server.resolve(
     await serve({
       config,
+      secret,
+      environment: process.env,
       logger,
       siblings,
       leads: place === 1,
@@ -121,17 +137,23 @@ function onSignals(logger: Logger): { stopWith(stop: () => Promise<void>): void 
 }
 
 function startLine({ http, storage, auth }: Config, address: string): string {
-  const who =
-    auth === 'none'
-      ? 'everybody who can connect may pull, push and delete (REGISTRY_AUTH=none)'
-      : 'everybody on this machine may pull, push and delete; nobody else can connect'
+  const who = {
+    none: 'everybody who can connect may pull, push and delete (REGISTRY_AUTH=none)',
+    openshift: 'the cluster says who may pull, push and delete',
+    htpasswd: 'users of the htpasswd file may pull, push and delete',
+    nobody: 'everybody on this machine may pull, push and delete; nobody else can connect'
+  }[auth ?? 'nobody']
   const processes = http.processes === 1 ? '1 process' : `${http.processes} processes`
   return `berth listens on ${address} with ${processes}, stores in ${resolve(storage.filesystem.rootdirectory)}; ${who}`
 }
 
+/** Those that are in words for an administrator already. */
+const STARTING_ERRORS = new Set(['ConnectionError', 'HtpasswdError'])
+
 /** In words for an administrator, where it is not a fault of berth. */
 function explain(error: unknown): string | undefined {
   if (error instanceof ConfigError) return error.message
+  if (error instanceof Error && STARTING_ERRORS.has(error.name)) return error.message
   const { name, code, syscall, message } = error as NodeJS.ErrnoException
   if (name === 'StorageUnavailable') return `${message} (REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY)`
   if (code === 'EADDRINUSE')

@@ -1,9 +1,12 @@
 import { readFile } from 'node:fs/promises'
 import { setTimeout as pause } from 'node:timers/promises'
-import { createSecureContext } from 'node:tls'
+import { createSecureContext, Server as SecureServer } from 'node:tls'
 import type { FastifyInstance } from 'fastify'
 import { openStorage } from '../storage/open.ts'
 import { createApp, type Tls } from './app.ts'
+import { createKeyRing, deriveKeys, type KeyRing } from './auth/keys.ts'
+import { openIdentity } from './auth/open.ts'
+import { TOKEN_LIFE_MS } from './auth/tokens.ts'
 import { type Config, ConfigError } from './config/config.ts'
 import type { Logger } from './operations/logs.ts'
 import { schedulePurge } from './operations/purge.ts'
@@ -18,8 +21,18 @@ export const SEAL_MS = 1000
 /** More clients than this, at once and not yet accepted, are turned away (if the kernel's somaxconn allows so many). */
 const BACKLOG = 4096
 
+/** So often the TLS files are read anew. */
+const TLS_MS = 10_000
+
+/** Replicas may notice new TLS files so long after each other: a kubelet brings a Secret's up to date once a minute. */
+const SETTLE_MS = 120_000
+
 export interface ServeOptions {
   config: Config
+  /** What tokens are signed with, if callers must be known. */
+  secret: string
+  /** The process's, where the cluster says how it is reached. */
+  environment: Readonly<Record<string, string | undefined>>
   logger: Logger
   siblings: Siblings
   /** Whether this process does what only one of a pod's may do. */
@@ -33,13 +46,19 @@ export async function serve(options: ServeOptions): Promise<{ stop(): Promise<vo
   const { config, logger, siblings, leads } = options
   const tls = await readTls(config)
   const registry = createRegistry(await openStorage(config.storage), { siblings, leads })
+  const keys = createKeyRing(deriveKeys(options.secret, tls?.key), {
+    tokenLifeMs: TOKEN_LIFE_MS,
+    settleMs: SETTLE_MS
+  })
   const app = await createApp({
     registry,
     logger,
     accessLog: !config.log.accesslog.disabled,
     deletes: config.storage.delete.enabled,
+    identity: await openIdentity({ ...options, keys, owners: registry.owners }),
     ...(tls !== undefined && { tls })
   })
+  if (tls !== undefined) followTls(app, tls, keys, options)
   await listen(app, options)
   if (leads) schedulePurge(registry.uploads.purge, logger)
   return { stop: () => stop(app, logger) }
@@ -64,6 +83,35 @@ async function readTls({ http: { tls } }: Config): Promise<Tls | undefined> {
     throw new ConfigError([`REGISTRY_HTTP_TLS_CERTIFICATE and REGISTRY_HTTP_TLS_KEY: ${problem}`])
   }
   return { cert, key }
+}
+
+/** Takes up renewed TLS files: new connections get the new certificate, and tokens are signed with keys of the new key. */
+function followTls(
+  app: FastifyInstance,
+  first: Tls,
+  keys: KeyRing,
+  { config, secret, logger }: ServeOptions
+): void {
+  let current = first
+  let problem = ''
+  const timer = setInterval(async () => {
+    try {
+      const tls = (await readTls(config)) ?? current
+      problem = ''
+      if (tls.cert.equals(current.cert) && tls.key.equals(current.key)) return
+      current = tls
+      if (app.server instanceof SecureServer) app.server.setSecureContext(tls)
+      keys.replace(deriveKeys(secret, tls.key))
+      logger.info('the TLS certificate was renewed: new connections get it')
+    } catch (error) {
+      // Half of a renewal may be there already; what stays wrong is said once.
+      const { message } = error as Error
+      if (message !== problem) logger.warn(`the former TLS certificate stays in use: ${message}`)
+      problem = message
+    }
+  }, TLS_MS)
+  timer.unref()
+  app.addHook('onClose', async () => clearInterval(timer))
 }
 
 async function listen(app: FastifyInstance, { config, logger, announce }: ServeOptions): Promise<void> {

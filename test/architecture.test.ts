@@ -8,11 +8,11 @@ const ROOT = new URL('..', import.meta.url).pathname
 const ARROWS: Record<string, string[]> = {
   main: ['config', 'operations', 'processes', 'serve', 'registry'],
   compile: ['main', 'processes', 'serve', 'storage'],
-  serve: ['app', 'type config', 'config', 'operations', 'registry', 'storage'],
+  serve: ['app', 'auth', 'config', 'operations', 'registry', 'storage'],
   processes: ['type registry', 'type operations'],
   app: ['http', 'operations', 'auth', 'registry', 'oci', 'type config'],
   http: ['auth', 'registry', 'oci'],
-  auth: ['oci', 'kubernetes'],
+  auth: ['oci', 'kubernetes', 'type registry', 'type config'],
   openshift: ['registry', 'kubernetes'],
   kubernetes: [],
   registry: ['oci', 'storage/driver.ts'],

@@ -1,9 +1,11 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { RegistryError } from '../oci/error.ts'
+import { parseName, type RepositoryName } from '../oci/name.ts'
+import type { Gate } from './gate.ts'
 
-/** What a request wants to do. Every route states its own; cancelling an upload is a part of pushing, and `none` is
- *  for a route that only refuses. */
-export type Action = 'none' | 'ping' | 'pull' | 'push' | 'delete' | 'catalog'
+/** What a request wants to do. Every route states its own; cancelling an upload is a part of pushing, `token` judges
+ *  credentials itself, and `none` is for a route that only refuses. */
+export type Action = 'none' | 'ping' | 'token' | 'pull' | 'push' | 'delete' | 'catalog'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -16,22 +18,35 @@ export interface AccessOptions {
   deletes: boolean
   /** The methods that each route's path knows, for the answer that one of them is off. */
   methods: ReadonlyMap<string, readonly string[]>
+  /** Who may do what. Without it everybody may do everything, except what a web page makes its reader's browser ask. */
+  gate?: Gate | undefined
 }
 
-/**
- * Guards every route of `app`, before any of a request's body is read. Who asks is not looked at yet: without
- * authentication everybody may do everything, except what a web page makes its reader's browser ask.
- */
-export function guardAccess(app: FastifyInstance, { deletes, methods }: AccessOptions): void {
+/** Guards every route of `app`, before any of a request's body is read. */
+export function guardAccess(app: FastifyInstance, { deletes, methods, gate }: AccessOptions): void {
   app.addHook('onRoute', ({ url, config }) => {
     if (config?.action === undefined) throw new Error(`the route ${url} states no action`)
   })
   app.addHook('onRequest', (request, reply, done) => {
     refuseOtherSites(request)
-    refuseOtherHosts(request)
+    if (gate === undefined) refuseOtherHosts(request)
     if (!deletes) refuseDeletion(request, reply, methods)
-    done()
+    const admitted = gate?.admit(request, reply)
+    if (admitted === undefined) done()
+    else admitted.then(() => done(), done)
   })
+}
+
+const names = new WeakMap<FastifyRequest, RepositoryName>()
+
+/** The repository that the request's path names, parsed once: what was judged is what is used. @throws RegistryError NAME_INVALID */
+export function repositoryOf(request: FastifyRequest): RepositoryName {
+  let name = names.get(request)
+  if (name === undefined) {
+    name = parseName((request.params as { name: string }).name)
+    names.set(request, name)
+  }
+  return name
 }
 
 /** @throws RegistryError UNSUPPORTED */

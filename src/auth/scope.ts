@@ -41,6 +41,16 @@ export function parseScopes(values: readonly string[]): Access[] {
   return [...asked.values()]
 }
 
+/** Whether these grant an action on what has this type and name. */
+export function grants(
+  access: readonly Access[],
+  type: Access['type'],
+  name: string,
+  action: ScopeAction
+): boolean {
+  return access.some((each) => each.name === name && each.type === type && each.actions.includes(action))
+}
+
 /** The other way: the text of a challenge, or of what a token grants. */
 export function formatScopes(access: readonly Access[]): string {
   return access.map(({ type, name, actions }) => `${type}:${name}:${actions.join(',')}`).join(' ')

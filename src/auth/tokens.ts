@@ -74,6 +74,9 @@ interface Claims {
   id: string
 }
 
+/** How long a token is good, unless what it was given for ends before. */
+export const TOKEN_LIFE_MS = 300_000
+
 const ISSUER_PREFIX = 'berth:'
 const AUDIENCE = 'berth'
 const REQUIRED_CLAIMS = ['iss', 'aud', 'sub', 'exp', 'nbf', 'jti', 'access', 'id']

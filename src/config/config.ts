@@ -1,7 +1,24 @@
 import { availableParallelism } from 'node:os'
+import {
+  address,
+  auth,
+  baseUrl,
+  boolean,
+  cidrs,
+  count,
+  LOG_LEVELS,
+  type LogLevel,
+  level,
+  list,
+  MAX_PROCESSES,
+  type Parse,
+  processes,
+  realm,
+  storage,
+  text
+} from './values.ts'
 
-const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const
-export type LogLevel = (typeof LOG_LEVELS)[number]
+export type { LogLevel } from './values.ts'
 
 /** What berth was told, checked and frozen. Names are CNCF distribution's. */
 export interface Config {
@@ -14,6 +31,10 @@ export interface Config {
     readonly processes: number
     /** Paths of PEM files; without them it speaks plain HTTP. */
     readonly tls: { readonly certificate: string; readonly key: string } | undefined
+    /** Addresses and CIDRs of proxies whose forwarding headers tell the truth. */
+    readonly trustedproxies: readonly string[]
+    /** Different wrong credentials that an address may show in a minute, and times that one may be shown. */
+    readonly maxfailedlogins: number
   }
   readonly storage: {
     readonly filesystem: { readonly rootdirectory: string }
@@ -21,7 +42,30 @@ export interface Config {
   }
   readonly log: { readonly level: LogLevel; readonly accesslog: { readonly disabled: boolean } }
   /** `none` says in as many words that everybody who can connect may do everything. */
-  readonly auth: 'none' | undefined
+  readonly auth: 'none' | 'openshift' | 'htpasswd' | undefined
+  readonly htpasswd: {
+    readonly path: string
+    readonly realm: string
+    readonly anonymouspull: boolean
+  }
+  readonly openshift: {
+    /** Path; without it `KUBECONFIG` or the pod's service account. */
+    readonly kubeconfig: string | undefined
+    readonly auth: {
+      /** Tokens must be meant for one of these, if there are any. */
+      readonly audiences: readonly string[]
+      /** The URL under which clients find the token endpoint; without it the one by which each came. */
+      readonly tokenrealm: string | undefined
+      /** Whether repositories may have names of more than two parts. */
+      readonly nestedrepositories: boolean
+      /** Whether a repository belongs to its namespace's UID, not only to its name. */
+      readonly namespaceuids: boolean
+      /** Whether whoever has not logged in may list repositories. */
+      readonly anonymouscatalog: boolean
+      /** Whether a stale credential may get the token for a pull that needs none. */
+      readonly curestalecredentials: boolean
+    }
+  }
 }
 
 /** Every problem of the settings at once: a line each, with the variable, what it must be and the remedy. */
@@ -34,13 +78,8 @@ export class ConfigError extends Error {
   }
 }
 
-/** More than any registry needs: a mistake rather than a wish. */
-const MAX_PROCESSES = 64
-
 /** Beyond this many CPUs the disk or the network is what limits. */
 const DEFAULT_PROCESSES = 4
-
-type Parse<T> = (text: string) => T | undefined
 
 interface Setting<T> {
   /** In place of a value that was not given. */
@@ -48,27 +87,6 @@ interface Setting<T> {
   parse: Parse<T>
   /** What the value must be, for the message that says it is not. */
   expected: string
-}
-
-const text: Parse<string> = (value) => value
-
-const boolean: Parse<boolean> = (value) => (value === 'true' ? true : value === 'false' ? false : undefined)
-
-const level: Parse<LogLevel> = (value) => LOG_LEVELS.find((known) => known === value)
-
-const processes: Parse<number> = (value) => {
-  const count = /^\d{1,2}$/.test(value) ? Number(value) : 0
-  return count >= 1 && count <= MAX_PROCESSES ? count : undefined
-}
-
-const ADDRESS = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]\s]*)):(\d{1,5})$/
-
-function address(value: string): { host: string; port: number } | undefined {
-  const [, ipv6, host = '', port = ''] = ADDRESS.exec(value) ?? []
-  if (port === '' || Number(port) > 65535) return undefined
-  // An empty host means every address. `localhost` is one address, so that there is one server.
-  const given = ipv6 ?? host
-  return { host: given === '' ? '::' : given === 'localhost' ? '127.0.0.1' : given, port: Number(port) }
 }
 
 const SETTINGS = {
@@ -96,14 +114,42 @@ const SETTINGS = {
   REGISTRY_LOG_ACCESSLOG_DISABLED: { fallback: false, parse: boolean, expected: 'true or false' },
   REGISTRY_STORAGE: {
     fallback: 'filesystem',
-    parse: (value) => (value === 'filesystem' ? value : undefined),
+    parse: storage,
     expected: 'filesystem (no other storage is there yet)'
   },
   REGISTRY_AUTH: {
     fallback: undefined,
-    parse: (value) => (value === 'none' ? value : undefined),
-    expected: 'none (no other kind of authentication is there yet)'
-  }
+    parse: auth,
+    expected: 'openshift, htpasswd or none'
+  },
+  REGISTRY_AUTH_HTPASSWD_PATH: { fallback: '', parse: text, expected: 'the path of an htpasswd file' },
+  REGISTRY_AUTH_HTPASSWD_REALM: {
+    fallback: 'berth',
+    parse: realm,
+    expected: 'at most 100 printable ASCII characters without " and \\'
+  },
+  REGISTRY_AUTH_HTPASSWD_ANONYMOUSPULL: { fallback: false, parse: boolean, expected: 'true or false' },
+  REGISTRY_HTTP_TRUSTEDPROXIES: {
+    fallback: [] as readonly string[],
+    parse: cidrs,
+    expected: 'addresses or CIDRs separated by commas, such as 10.128.0.0/14, fd01::/48'
+  },
+  REGISTRY_HTTP_MAXFAILEDLOGINS: { fallback: 30, parse: count, expected: 'a whole number from 1 to 999999' },
+  REGISTRY_OPENSHIFT_KUBECONFIG: { fallback: undefined, parse: text, expected: 'the path of a kubeconfig' },
+  REGISTRY_OPENSHIFT_AUTH_AUDIENCES: {
+    fallback: [] as readonly string[],
+    parse: list,
+    expected: 'audiences separated by commas'
+  },
+  REGISTRY_OPENSHIFT_AUTH_TOKENREALM: {
+    fallback: undefined,
+    parse: baseUrl,
+    expected: 'a URL without a path, such as https://registry.example.com'
+  },
+  REGISTRY_OPENSHIFT_AUTH_NESTEDREPOSITORIES: { fallback: false, parse: boolean, expected: 'true or false' },
+  REGISTRY_OPENSHIFT_AUTH_NAMESPACEUIDS: { fallback: true, parse: boolean, expected: 'true or false' },
+  REGISTRY_OPENSHIFT_AUTH_ANONYMOUSCATALOG: { fallback: false, parse: boolean, expected: 'true or false' },
+  REGISTRY_OPENSHIFT_AUTH_CURESTALECREDENTIALS: { fallback: true, parse: boolean, expected: 'true or false' }
 } as const satisfies Record<string, Setting<unknown>>
 
 type SettingName = keyof typeof SETTINGS
@@ -124,7 +170,7 @@ const NOT_YET: [RegExp, string][] = [
   ],
   [/^REGISTRY_STORAGE_MAINTENANCE_READONLY/, 'it has no read-only mode'],
   [/^REGISTRY_HTTP_TLS_(?!CERTIFICATE$|KEY$)/, 'of TLS it knows certificate and key only'],
-  [/^REGISTRY_AUTH_/, 'it knows no users'],
+  [/^REGISTRY_AUTH_(?!HTPASSWD_)/, 'of authentication it knows openshift and htpasswd'],
   [/^REGISTRY_PROXY_/, 'it is no pull-through cache']
 ]
 
@@ -162,7 +208,9 @@ export function parseConfig(env: Record<string, string | undefined>): { config: 
       port,
       secret: setting('REGISTRY_HTTP_SECRET'),
       processes: setting('REGISTRY_HTTP_PROCESSES'),
-      tls: certificate === undefined || key === undefined ? undefined : { certificate, key }
+      tls: certificate === undefined || key === undefined ? undefined : { certificate, key },
+      trustedproxies: setting('REGISTRY_HTTP_TRUSTEDPROXIES'),
+      maxfailedlogins: setting('REGISTRY_HTTP_MAXFAILEDLOGINS')
     },
     storage: {
       filesystem: { rootdirectory: setting('REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY') },
@@ -172,16 +220,42 @@ export function parseConfig(env: Record<string, string | undefined>): { config: 
       level: setting('REGISTRY_LOG_LEVEL'),
       accesslog: { disabled: setting('REGISTRY_LOG_ACCESSLOG_DISABLED') }
     },
-    auth: setting('REGISTRY_AUTH')
+    auth: setting('REGISTRY_AUTH'),
+    htpasswd: {
+      path: setting('REGISTRY_AUTH_HTPASSWD_PATH'),
+      realm: setting('REGISTRY_AUTH_HTPASSWD_REALM'),
+      anonymouspull: setting('REGISTRY_AUTH_HTPASSWD_ANONYMOUSPULL')
+    },
+    openshift: {
+      kubeconfig: setting('REGISTRY_OPENSHIFT_KUBECONFIG'),
+      auth: {
+        audiences: setting('REGISTRY_OPENSHIFT_AUTH_AUDIENCES'),
+        tokenrealm: setting('REGISTRY_OPENSHIFT_AUTH_TOKENREALM'),
+        nestedrepositories: setting('REGISTRY_OPENSHIFT_AUTH_NESTEDREPOSITORIES'),
+        namespaceuids: setting('REGISTRY_OPENSHIFT_AUTH_NAMESPACEUIDS'),
+        anonymouscatalog: setting('REGISTRY_OPENSHIFT_AUTH_ANONYMOUSCATALOG'),
+        curestalecredentials: setting('REGISTRY_OPENSHIFT_AUTH_CURESTALECREDENTIALS')
+      }
+    }
+  }
+  if (config.auth === 'htpasswd' && config.htpasswd.path === '') {
+    problems.push(
+      'REGISTRY_AUTH_HTPASSWD_PATH: must be set, to the path of a file with lines that `htpasswd -nbB user password` prints'
+    )
   }
   if ((certificate === undefined) !== (key === undefined)) {
     const missing = key === undefined ? 'REGISTRY_HTTP_TLS_KEY' : 'REGISTRY_HTTP_TLS_CERTIFICATE'
     problems.push(`${missing}: must be set as well, or neither: TLS takes a certificate and its key`)
   }
-  if (!LOOPBACK.test(host) && config.auth !== 'none') {
+  if (config.auth !== 'htpasswd' && config.htpasswd.path !== '') {
+    problems.push(
+      'REGISTRY_AUTH_HTPASSWD_PATH: counts only with REGISTRY_AUTH=htpasswd; set that, or unset this'
+    )
+  }
+  if (!LOOPBACK.test(host) && config.auth === undefined) {
     problems.push(
       `REGISTRY_HTTP_ADDR: ${host === '::' ? 'every address' : host} can be reached by other machines, and nobody has ` +
-        'to log in; use 127.0.0.1 or, if everybody may push and delete, set REGISTRY_AUTH=none'
+        'to log in; use 127.0.0.1, set REGISTRY_AUTH to openshift or htpasswd or, if everybody may push and delete, REGISTRY_AUTH=none'
     )
   }
   for (const [name, reason] of NOT_YET.flatMap(([pattern, reason]) =>

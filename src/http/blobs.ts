@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { FastifyInstance, FastifyReply } from 'fastify'
+import { repositoryOf } from '../auth/access.ts'
 import { type Digest, parseDigest } from '../oci/digest.ts'
-import { parseName } from '../oci/name.ts'
 import { type ByteRange, parseRange } from '../oci/range.ts'
 import type { Blob, Blobs } from '../registry/blobs.ts'
 import { isNotModified, isRangeWanted } from './conditions.ts'
@@ -18,7 +18,7 @@ const TYPE = 'application/octet-stream'
 export async function blobRoutes(app: FastifyInstance, { blobs }: { blobs: Blobs }): Promise<void> {
   app.head<BlobRoute>(URL, { config: { action: 'pull' } }, async (request, reply) => {
     const digest = parseDigest(request.params.digest)
-    const { size } = await blobs.get(parseName(request.params.name), digest)
+    const { size } = await blobs.get(repositoryOf(request), digest)
     setBlobHeaders(reply, digest)
     if (isNotModified(request.headers['if-none-match'], digest)) return reply.code(304).send()
     return reply.header('content-length', size).type(TYPE).send()
@@ -26,7 +26,7 @@ export async function blobRoutes(app: FastifyInstance, { blobs }: { blobs: Blobs
 
   app.get<BlobRoute>(URL, { config: { action: 'pull' } }, async (request, reply) => {
     const digest = parseDigest(request.params.digest)
-    const blob = await blobs.get(parseName(request.params.name), digest)
+    const blob = await blobs.get(repositoryOf(request), digest)
     setBlobHeaders(reply, digest)
     if (isNotModified(request.headers['if-none-match'], digest)) return reply.code(304).send()
     const ranges = isRangeWanted(request.headers['if-range'] as string | undefined, digest)
@@ -49,7 +49,7 @@ export async function blobRoutes(app: FastifyInstance, { blobs }: { blobs: Blobs
   })
 
   app.delete<BlobRoute>(URL, { config: { action: 'delete' } }, async (request, reply) => {
-    await blobs.delete(parseName(request.params.name), parseDigest(request.params.digest))
+    await blobs.delete(repositoryOf(request), parseDigest(request.params.digest))
     return reply.code(202).header('content-length', 0).send()
   })
 }

@@ -23,8 +23,11 @@ export function sendError(error: unknown, request: FastifyRequest, reply: Fastif
   const { status } = refusal
   refusals.set(request, refusal)
   if (status === 500) request.log.error(error, 'a fault of berth: please report it')
+  else if (refusal.name === 'API_UNAVAILABLE') request.log.warn(reasonOf(refusal))
   else if (status > 500) request.log.error(error, (error as Error).message)
-  if (status === 503) reply.header('retry-after', RETRY_AFTER)
+  if (status === 503 || (status === 429 && !reply.hasHeader('retry-after'))) {
+    reply.header('retry-after', RETRY_AFTER)
+  }
   for (const header of CONTENT_HEADERS) reply.removeHeader(header)
   if (status !== 416) reply.removeHeader('content-range')
   // A buffer, since fastify adds a charset to the content type of text.
@@ -32,6 +35,11 @@ export function sendError(error: unknown, request: FastifyRequest, reply: Fastif
     .code(status)
     .type('application/json')
     .send(Buffer.from(JSON.stringify(refusal)))
+}
+
+/** In words for an administrator: a stack would say nothing more. */
+function reasonOf({ cause, message }: RegistryError): string {
+  return cause instanceof Error ? cause.message : message
 }
 
 function toRegistryError(error: unknown): RegistryError {

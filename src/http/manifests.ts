@@ -1,8 +1,9 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { repositoryOf } from '../auth/access.ts'
 import { parseDigest } from '../oci/digest.ts'
 import { quote, RegistryError } from '../oci/error.ts'
 import { MANIFEST_LIMIT } from '../oci/manifest.ts'
-import { isTag, parseName, parseTag } from '../oci/name.ts'
+import { isTag, parseTag } from '../oci/name.ts'
 import { collect } from '../registry/bytes.ts'
 import type { ManifestPush, Manifests, StoredManifest } from '../registry/manifests.ts'
 import type { Tags } from '../registry/tags.ts'
@@ -24,9 +25,9 @@ export async function manifestRoutes(
   app: FastifyInstance,
   { manifests, tags }: { manifests: Manifests; tags: Tags }
 ): Promise<void> {
-  function find({ params }: FastifyRequest<ManifestRoute>): Promise<StoredManifest> {
-    const name = parseName(params.name)
-    const { reference } = params
+  function find(request: FastifyRequest<ManifestRoute>): Promise<StoredManifest> {
+    const name = repositoryOf(request)
+    const { reference } = request.params
     if (reference.includes(':')) return manifests.get(name, parseDigest(reference))
     // What cannot be a tag names no manifest: 404, as the specification's own tests ask.
     if (!isTag(reference)) throw new RegistryError('MANIFEST_UNKNOWN', quote(reference))
@@ -54,7 +55,7 @@ export async function manifestRoutes(
   })
 
   app.put<ManifestRoute>(URL, { config: { action: 'push' } }, async (request, reply) => {
-    const name = parseName(request.params.name)
+    const name = repositoryOf(request)
     const target = pushTarget(request)
     if (Number(request.headers['content-length'] ?? 0) > MANIFEST_LIMIT)
       throw new RegistryError('MANIFEST_TOO_LARGE')
@@ -73,7 +74,7 @@ export async function manifestRoutes(
   })
 
   app.delete<ManifestRoute>(URL, { config: { action: 'delete' } }, async (request, reply) => {
-    const name = parseName(request.params.name)
+    const name = repositoryOf(request)
     const { reference } = request.params
     if (reference.includes(':')) await manifests.delete(name, parseDigest(reference))
     else await tags.delete(name, parseTag(reference))

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
+import { repositoryOf } from '../auth/access.ts'
 import { parseDigest } from '../oci/digest.ts'
 import { MEDIA_TYPES } from '../oci/manifest.ts'
-import { parseName } from '../oci/name.ts'
 import type { Referrers } from '../registry/referrers.ts'
 import { nextLink, pageSize, queryValue, queryValues } from './query.ts'
 
@@ -21,7 +21,7 @@ export async function referrerRoutes(
     url: '/v2/:name/referrers/:digest',
     config: { action: 'pull' },
     handler: async (request, reply) => {
-      const name = parseName(request.params.name)
+      const name = repositoryOf(request)
       const subject = parseDigest(request.params.digest)
       const n = pageSize(request, MAX_REFERRERS, MAX_REFERRERS)
       // A media type holds no space: where there is one, the client left a plus sign unencoded.

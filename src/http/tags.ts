@@ -1,5 +1,6 @@
-import type { FastifyInstance } from 'fastify'
-import { parseName } from '../oci/name.ts'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { repositoryOf } from '../auth/access.ts'
+import type { Listing, ListingPage } from '../registry/listing.ts'
 import type { Repositories } from '../registry/repositories.ts'
 import type { Tags } from '../registry/tags.ts'
 import { nextLink, pageSize, queryValue } from './query.ts'
@@ -15,17 +16,24 @@ const MAX_TAGS = 10_000
 const CATALOG_PAGE = 100
 const MAX_REPOSITORIES = 1000
 
+export interface TagParts {
+  tags: Tags
+  repositories: Repositories
+  /** The repositories that the request's caller may pull from. */
+  listVisible(request: FastifyRequest, page: ListingPage): Promise<Listing<string>>
+}
+
 /** What there is: the tags of a repository, and the repositories. Distribution spec: "Content Discovery". */
 export async function tagRoutes(
   app: FastifyInstance,
-  { tags, repositories }: { tags: Tags; repositories: Repositories }
+  { tags, repositories, listVisible }: TagParts
 ): Promise<void> {
   app.route<TagsRoute>({
     method: ['GET', 'HEAD'],
     url: '/v2/:name/tags/list',
     config: { action: 'pull' },
     handler: async (request, reply) => {
-      const name = parseName(request.params.name)
+      const name = repositoryOf(request)
       const n = pageSize(request, MAX_TAGS, MAX_TAGS)
       const { items, next } = await tags.list(name, { n, last: queryValue(request, 'last') })
       if (items.length === 0) await repositories.require(name)
@@ -49,7 +57,7 @@ export async function tagRoutes(
     config: { action: 'catalog' },
     handler: async (request, reply) => {
       const n = pageSize(request, CATALOG_PAGE, MAX_REPOSITORIES)
-      const { items, next } = await repositories.list({ n, last: queryValue(request, 'last') })
+      const { items, next } = await listVisible(request, { n, last: queryValue(request, 'last') })
       if (next !== undefined) {
         reply.header(
           'link',

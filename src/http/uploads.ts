@@ -1,7 +1,8 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { repositoryOf } from '../auth/access.ts'
 import { isDigest, parseAlgorithm, parseDigest } from '../oci/digest.ts'
 import { RegistryError } from '../oci/error.ts'
-import { isName, parseName, type RepositoryName } from '../oci/name.ts'
+import { isName, type RepositoryName } from '../oci/name.ts'
 import { type ByteRange, parseContentRange } from '../oci/range.ts'
 import type { Blobs } from '../registry/blobs.ts'
 import { parseUploadId, type UploadId, type Uploads } from '../registry/uploads.ts'
@@ -15,6 +16,13 @@ interface UploadRoute {
 const START = '/v2/:name/blobs/uploads/'
 const UPLOAD = '/v2/:name/blobs/uploads/:id'
 
+export interface UploadParts {
+  blobs: Blobs
+  uploads: Uploads
+  /** Whether the request's caller may pull from this repository as well, to mount from it. */
+  mayPull(request: FastifyRequest, repository: RepositoryName): Promise<boolean>
+}
+
 /**
  * Pushing and mounting blobs. Distribution spec: "Pushing blobs".
  *
@@ -23,7 +31,7 @@ const UPLOAD = '/v2/:name/blobs/uploads/:id'
  */
 export async function uploadRoutes(
   app: FastifyInstance,
-  { blobs, uploads }: { blobs: Blobs; uploads: Uploads }
+  { blobs, uploads, mayPull }: UploadParts
 ): Promise<void> {
   /** A chunk that is refused for its place or length tells where the upload really ends, so that the client can go on. */
   async function orWhereToGoOn<T>(
@@ -44,7 +52,7 @@ export async function uploadRoutes(
 
   for (const url of [START, START.slice(0, -1)]) {
     app.post<UploadRoute>(url, { config: { action: 'push' } }, async (request, reply) => {
-      const name = parseName(request.params.name)
+      const name = repositoryOf(request)
       const digest = queryValue(request, 'digest')
       if (digest !== undefined) {
         const parsed = parseDigest(digest)
@@ -56,7 +64,9 @@ export async function uploadRoutes(
       if (mount !== undefined && isDigest(mount)) {
         const from = queryValue(request, 'from')
         const mountable = from === undefined || isName(from)
-        if (mountable && (await blobs.mount(name, mount, from))) return sendCreated(reply, name, mount)
+        const mayMount = (source: RepositoryName): Promise<boolean> => mayPull(request, source)
+        if (mountable && (await blobs.mount(name, mount, { from, mayMount })))
+          return sendCreated(reply, name, mount)
       }
       const algorithm = parseAlgorithm(queryValue(request, 'digest-algorithm') ?? 'sha256')
       const id = await uploads.start(name, algorithm)
@@ -65,7 +75,7 @@ export async function uploadRoutes(
   }
 
   app.get<UploadRoute>(UPLOAD, { config: { action: 'push' } }, async (request, reply) => {
-    const name = parseName(request.params.name)
+    const name = repositoryOf(request)
     const id = parseUploadId(request.params.id)
     return setProgress(reply, name, id, await uploads.size(name, id))
       .code(204)
@@ -73,7 +83,7 @@ export async function uploadRoutes(
   })
 
   app.patch<UploadRoute>(UPLOAD, { config: { action: 'push' } }, async (request, reply) => {
-    const name = parseName(request.params.name)
+    const name = repositoryOf(request)
     const id = parseUploadId(request.params.id)
     const size = await orWhereToGoOn(reply, name, id, () =>
       uploads.append(name, id, requestBody(request, reply), chunkRange(request))
@@ -82,7 +92,7 @@ export async function uploadRoutes(
   })
 
   app.put<UploadRoute>(UPLOAD, { config: { action: 'push' } }, async (request, reply) => {
-    const name = parseName(request.params.name)
+    const name = repositoryOf(request)
     const id = parseUploadId(request.params.id)
     const digest = parseDigest(requiredDigest(request))
     await orWhereToGoOn(reply, name, id, () => {
@@ -99,7 +109,7 @@ export async function uploadRoutes(
   })
 
   app.delete<UploadRoute>(UPLOAD, { config: { action: 'push' } }, async (request, reply) => {
-    await uploads.cancel(parseName(request.params.name), parseUploadId(request.params.id))
+    await uploads.cancel(repositoryOf(request), parseUploadId(request.params.id))
     return reply.code(204).send()
   })
 }

@@ -4,6 +4,8 @@ interface ErrorEntry {
   message: string
   /** The code on the wire, where it differs from the entry's own name. */
   code?: string
+  /** The detail, where there is one, takes the message's place: it says all, and docker shows messages only. */
+  inItsOwnWords?: true
 }
 
 /**
@@ -12,6 +14,11 @@ interface ErrorEntry {
  * those of CNCF distribution.
  */
 export const ERRORS = {
+  API_UNAVAILABLE: {
+    status: 503,
+    code: 'UNAVAILABLE',
+    message: "the cluster's API server does not say who may do what; try again later"
+  },
   BLOB_UNKNOWN: { status: 404, message: 'no such blob in this repository' },
   BLOB_UPLOAD_INVALID: { status: 400, message: 'this upload cannot go on; start a new one' },
   BLOB_UPLOAD_UNKNOWN: {
@@ -19,7 +26,7 @@ export const ERRORS = {
     message: 'no such upload in this repository: finished, cancelled or expired; start a new one'
   },
   CLIENT_GONE: { status: 499, code: 'UNKNOWN', message: 'the client left before its request was complete' },
-  DENIED: { status: 403, message: 'access to this resource is denied' },
+  DENIED: { status: 403, message: 'access to this resource is denied', inItsOwnWords: true },
   DIGEST_INVALID: {
     status: 400,
     message: 'the digest is malformed, not sha256 or sha512, or not that of the content'
@@ -56,11 +63,13 @@ export const ERRORS = {
     status: 400,
     message: 'a tag has at most 128 letters, digits and any of . _ - and does not begin with . or -'
   },
+  TOOMANYREQUESTS: { status: 429, message: 'too many requests; try again later', inItsOwnWords: true },
   TOO_MANY_TAGS: {
     status: 414,
     code: 'TAG_INVALID',
     message: 'at most 100 tags may be given in one request'
   },
+  UNAUTHORIZED: { status: 401, message: 'authentication is required', inItsOwnWords: true },
   UNAVAILABLE: { status: 503, message: 'the storage does not answer or refuses to write; try again later' },
   UNKNOWN: { status: 500, message: 'something went wrong inside the registry; its log says what' },
   UNSUPPORTED: { status: 405, message: 'this registry does not do that' }
@@ -96,6 +105,7 @@ export class RegistryError extends Error {
     const { code, entry } = this
     const { message } = entry
     if (this.details.length === 0) return { errors: [{ code, message }] }
+    if (entry.inItsOwnWords) return { errors: this.details.map((detail) => ({ code, message: detail })) }
     return { errors: this.details.map((detail) => ({ code, message, detail })) }
   }
 }

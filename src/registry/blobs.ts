@@ -23,11 +23,18 @@ export interface Blobs {
   write(name: RepositoryName, digest: Digest, body: Body): Promise<void>
   /** Adds a blob that is in the store already, and verified, to the repository. */
   link(name: RepositoryName, digest: Digest): Promise<void>
-  /** Adds a blob of the repository `from`, or of the one where it was last seen, without sending it.
-   *  False when that one does not hold it. Distribution spec: "Mounting a blob from another repository". */
-  mount(name: RepositoryName, digest: Digest, from: RepositoryName | undefined): Promise<boolean>
+  /** Adds a blob of another repository without sending it. False when none that may be mounted from holds it.
+   *  Distribution spec: "Mounting a blob from another repository". */
+  mount(name: RepositoryName, digest: Digest, source: MountSource): Promise<boolean>
   /** Removes it from the repository; the bytes stay. @throws RegistryError BLOB_UNKNOWN */
   delete(name: RepositoryName, digest: Digest): Promise<void>
+}
+
+export interface MountSource {
+  /** Without it those where the blob was last seen. */
+  from: RepositoryName | undefined
+  /** Asked before anything is told of a repository. */
+  mayMount(source: RepositoryName): Promise<boolean>
 }
 
 export function createBlobs(storage: StorageDriver, links: Links, siblings: Siblings): Blobs {
@@ -80,8 +87,9 @@ export function createBlobs(storage: StorageDriver, links: Links, siblings: Sibl
 
     link,
 
-    async mount(name, digest, from) {
+    async mount(name, digest, { from, mayMount }) {
       for (const source of from === undefined ? await whereSeen(digest) : [from]) {
+        if (!(await mayMount(source))) continue
         const found = await look(source, digest)
         if (found === undefined) continue
         await links.write(layerLinkKey(name, digest), found.target)

@@ -27,12 +27,14 @@ export interface Owners {
   /** The UID of its namespace; may be 5 s old. Undefined where nobody has claimed it yet, as with a repository of
    *  another registry. Empty, which is nobody's UID, where the note is damaged. */
   get(name: RepositoryName): Promise<string | undefined>
+  /** The same, as storage has it now. */
+  read(name: RepositoryName): Promise<string | undefined>
   /**
    * Makes it belong to `uid`. What has no owner is adopted as it is; what belonged to another is emptied first: tags,
    * manifests, referrers and the links to layers go, and no process remembers them. Until the end it belongs to the
    * former owner, also after a crash; then the next claim goes on. Takes 5 s longer than the removal, since other
    * replicas may remember for so long what was there.
-   * @param former what `get` gave before `uid` was looked up. UIDs never come back: then whoever had that one is gone
+   * @param former what `read` gave before `uid` was looked up. UIDs never come back: then whoever had that one is gone
    *   for good, however late the claim comes, and nothing of a living namespace is removed
    * @throws StorageUnavailable when it belongs to a third by now, or the leading process does not end the claim in
    *   time: to be tried again, from `get` on
@@ -133,6 +135,8 @@ export function createOwners({ storage, blobs, manifests, tags, siblings, leads,
       const known = await memory.recall(name, async () => ({ owner: await read(name) }))
       return known?.owner
     },
+
+    read,
 
     async claim(name, uid, former) {
       if (leads) return claimInTurn(name, uid, former)

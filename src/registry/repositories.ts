@@ -6,6 +6,7 @@ import type { Listing, ListingPage } from './listing.ts'
 
 /** A repository is there from its first blob, and listed while it holds a manifest. */
 export interface Repositories {
+  exists(name: RepositoryName): Promise<boolean>
   /** @throws RegistryError NAME_UNKNOWN */
   require(name: RepositoryName): Promise<void>
   /** Every name that storage has a folder for, whether it is a repository's or on the way to one. */
@@ -46,14 +47,18 @@ export function createRepositories(storage: StorageDriver): Repositories {
     }
   }
 
+  async function exists(name: RepositoryName): Promise<boolean> {
+    const children = await storage.list(repositoryKey(name))
+    // `_ext` may be alone where a push was allowed and nothing has come of it yet.
+    return children.some((child) => child.startsWith('_') && child !== '_ext')
+  }
+
   return {
+    exists,
     folders: () => walk('', ''),
 
     async require(name) {
-      const children = await storage.list(repositoryKey(name))
-      // `_ext` may be alone where a push was allowed and nothing has come of it yet.
-      if (!children.some((child) => child.startsWith('_') && child !== '_ext'))
-        throw new RegistryError('NAME_UNKNOWN', name)
+      if (!(await exists(name))) throw new RegistryError('NAME_UNKNOWN', name)
     },
 
     async list({ n, last }) {

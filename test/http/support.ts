@@ -46,8 +46,8 @@ export async function berth(
   t: Test,
   { storage = memoryStorage(), ...given }: Partial<AppParts> & { storage?: StorageDriver } = {}
 ): Promise<Berth> {
-  const registry = createRegistry(storage)
-  const parts = { registry, accessLog: false, deletes: true, ...given }
+  const parts = { registry: createRegistry(storage), accessLog: false, deletes: true, ...given }
+  const { registry } = parts
   const app = await createApp(parts)
   app.addHook('onRequest', async (request, reply) => {
     if ('isLightMyRequest' in request.raw) completeInjected(request, reply)

@@ -6,6 +6,7 @@ import {
   BLOBS,
   bytesOf,
   digestOf,
+  from,
   hexOf,
   imageOf,
   OCI_INDEX,
@@ -47,7 +48,7 @@ for (const [title, damage] of BLOB_DAMAGES) {
     const registry = it.another()
     await t.rejects(registry.blobs.get(A, LAYER), { name: 'BLOB_UNKNOWN' })
     t.notOk(await registry.blobs.has(A, LAYER))
-    t.notOk(await registry.blobs.mount(B, LAYER, A), 'nor can it be mounted')
+    t.notOk(await registry.blobs.mount(B, LAYER, from(A)), 'nor can it be mounted')
     await t.rejects(push(registry, A, it.bytes, V1), { name: 'MANIFEST_BLOB_UNKNOWN' })
     await imageOf(registry, A, 'layer')
     t.equal(await textOf((await registry.blobs.get(A, LAYER)).read()), 'layer')
@@ -162,7 +163,7 @@ t.test('a sha512 blob that CNCF distribution stored under its sha256 name is fou
   const blob = await it.registry.blobs.get(A, alias)
   t.equal(blob.size, 5)
   t.equal(await textOf(blob.read()), 'layer')
-  t.ok(await it.registry.blobs.mount(B, alias, A))
+  t.ok(await it.registry.blobs.mount(B, alias, from(A)))
   t.equal(await textOf((await it.registry.blobs.get(B, alias)).read()), 'layer')
 })
 

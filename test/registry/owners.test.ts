@@ -14,6 +14,7 @@ import {
   bytesOf,
   digestOf,
   everything,
+  from,
   hexOf,
   imageOf,
   OCI_IMAGE,
@@ -59,8 +60,8 @@ async function shown({ blobs, manifests, tags, referrers }: Registry): Promise<s
     'the image': async () => (await manifests.get(A, digestOf(IMAGE))) !== undefined,
     'the signature': async () => manifests.has(A, digestOf(SIGNATURE)),
     'the layer': async () => (await blobs.get(A, digestOf('layer'))).size > 0,
-    'the layer, mounted': () => blobs.mount(B, digestOf('layer'), A),
-    'the layer, mounted from wherever it is': () => blobs.mount(B, digestOf('layer'), undefined),
+    'the layer, mounted': () => blobs.mount(B, digestOf('layer'), from(A)),
+    'the layer, mounted from wherever it is': () => blobs.mount(B, digestOf('layer'), from(undefined)),
     'the referrers': async () => (await referrers.list(A, digestOf(IMAGE), ALL_REFERRERS)).items.length > 0
   }
   const found: string[] = []

@@ -3,7 +3,7 @@ import { RegistryError } from '../../src/oci/error.ts'
 import type { Registry } from '../../src/registry/registry.ts'
 import { stalled } from '../storage/bodies.ts'
 import { family } from './family.ts'
-import { A, B, bytesOf, digestOf, imageOf, push, pushBlob, V1 } from './support.ts'
+import { A, B, bytesOf, digestOf, from, imageOf, push, pushBlob, V1 } from './support.ts'
 
 t.test('what one process deletes, none of them remembers when it is answered', async (t) => {
   const { registries } = family(3)
@@ -128,7 +128,7 @@ t.test('a blob is mounted from where any of the processes has seen it', async (t
   const { registries } = family(3)
   const [first, second] = registries as [Registry, Registry]
   const layer = await pushBlob(first, A, 'layer')
-  t.equal(await second.blobs.mount(B, layer, undefined), true)
+  t.equal(await second.blobs.mount(B, layer, from(undefined)), true)
   t.equal((await second.blobs.get(B, layer)).size, 5)
-  t.equal(await second.blobs.mount(B, digestOf('never seen'), undefined), false)
+  t.equal(await second.blobs.mount(B, digestOf('never seen'), from(undefined)), false)
 })

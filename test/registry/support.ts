@@ -1,6 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { type Digest, parseDigest } from '../../src/oci/digest.ts'
 import { parseName, parseTag, type RepositoryName, type Tag } from '../../src/oci/name.ts'
+import type { MountSource } from '../../src/registry/blobs.ts'
 import { createRegistry, type Registry } from '../../src/registry/registry.ts'
 import type { StorageDriver } from '../../storage/driver.ts'
 import { memoryStorage } from '../../storage/memory.ts'
@@ -49,6 +50,12 @@ export function world(): World {
     }
   }
 }
+
+/** Where a blob may be mounted from, by somebody who may pull everything. */
+export const from = (name: RepositoryName | undefined): MountSource => ({
+  from: name,
+  mayMount: async () => true
+})
 
 export const bytesOf = (text: string): [Buffer] => [Buffer.from(text)]
 

@@ -1,0 +1,149 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { UserInfo } from '../kubernetes/user-info.ts'
+import { RegistryError } from '../oci/error.ts'
+import { ANONYMOUS, type Authority } from './authority.ts'
+import { type ChallengeOptions, challenge } from './challenge.ts'
+import { type Credential, parseAuthorization } from './credentials.ts'
+import type { ExternalOrigin, Incoming } from './external-origin.ts'
+import type { Failures } from './failures.ts'
+import { shown } from './permissions.ts'
+import type { RegistryToken, Tokens } from './tokens.ts'
+
+/** Where tokens are had: the path that OpenShift's registry has. */
+export const TOKEN_PATH = '/openshift/token'
+
+/** Who sends a request. */
+export interface Caller {
+  user: UserInfo
+  /** The registry's own token, where that is what was shown. */
+  token?: RegistryToken
+  /** A name for what was shown, for the log; `none` where nothing was. */
+  credential: string
+}
+
+type About = Omit<ChallengeOptions, 'realm'>
+
+type Shown = Extract<Credential, { kind: 'bearer' | 'basic' }>
+
+export interface Callers {
+  /** Whoever shows a valid token of the registry: nobody need be asked. */
+  known(request: FastifyRequest): { token: RegistryToken } | undefined
+  /** @param scope what a better token should allow, for the challenge
+   *  @throws RegistryError UNAUTHORIZED for a credential that is nobody's; TOOMANYREQUESTS, API_UNAVAILABLE */
+  identify(request: FastifyRequest, reply: FastifyReply, scope?: string): Promise<Caller>
+  /** Whose credential this is, if it may be tried. @throws RegistryError TOOMANYREQUESTS, API_UNAVAILABLE */
+  check(request: FastifyRequest, reply: FastifyReply, credential: Shown): Promise<UserInfo | undefined>
+  credentialOf(request: FastifyRequest): Credential
+  /** Tells the client where tokens are had. @throws RegistryError REQUEST_INVALID where the client says no host */
+  challenge(request: FastifyRequest, reply: FastifyReply, about: About): void
+  fingerprint(secret: string): string
+  /** One line about a decision. */
+  log(request: FastifyRequest, caller: Caller, text: string): void
+}
+
+export interface CallersOptions {
+  authority: Authority
+  tokens: Tokens
+  failures: Failures
+  origin: ExternalOrigin
+  /** A keyed hash in base64url. */
+  hash: (text: string) => string
+  logger: { info(text: string): void }
+}
+
+export function createCallers({
+  authority,
+  tokens,
+  failures,
+  origin,
+  hash,
+  logger
+}: CallersOptions): Callers {
+  const fingerprint = (secret: string): string => hash(`fingerprint ${secret}`).slice(0, 12)
+
+  function tell(request: FastifyRequest, reply: FastifyReply, { scope, error }: About): void {
+    const base = origin.origin(incoming(request))
+    if (base === undefined) throw new RegistryError('REQUEST_INVALID', 'Host: must be host or host:port')
+    const bearer = challenge({ realm: `${base}${TOKEN_PATH}`, scope, error })
+    const { basicRealm } = authority
+    // In this order: some clients take the first that they know.
+    reply.header(
+      'www-authenticate',
+      basicRealm === undefined ? bearer : [bearer, `Basic realm="${basicRealm}"`]
+    )
+  }
+
+  async function check(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    shown: Shown
+  ): Promise<UserInfo | undefined> {
+    const address = origin.clientAddress(incoming(request)) ?? ''
+    const credential = hash(`credential ${shown.name ?? ''} ${shown.secret}`)
+    const wait = failures.limited(address, credential)
+    if (wait !== undefined) {
+      reply.header('retry-after', wait)
+      const problem = `too many wrong credentials from this address; try again in ${wait} s`
+      throw new RegistryError('TOOMANYREQUESTS', problem)
+    }
+    const user = await authority.authenticate(shown.secret, shown.name)
+    if (user === undefined) failures.failed(address, credential)
+    else failures.succeeded(credential)
+    return user
+  }
+
+  const credentialOf = ({ headers }: FastifyRequest): Credential =>
+    parseAuthorization(headers.authorization, authority.splitsAt)
+
+  function known({ headers: { authorization } }: FastifyRequest): { token: RegistryToken } | undefined {
+    if (authorization === undefined || !/^bearer /i.test(authorization)) return undefined
+    const token = tokens.verify(authorization.slice('bearer '.length).trim())
+    return token === undefined ? undefined : { token }
+  }
+
+  return {
+    known,
+    check,
+    credentialOf,
+    challenge: tell,
+    fingerprint,
+
+    async identify(request, reply, scope) {
+      const credential = credentialOf(request)
+      if (credential.kind === 'none') return { user: ANONYMOUS, credential: 'none' }
+      const about: About = { scope, error: 'invalid_token' }
+      if (credential.kind === 'malformed') {
+        tell(request, reply, about)
+        throw new RegistryError('UNAUTHORIZED', credential.problem)
+      }
+      const { kind, secret } = credential
+      const print = fingerprint(secret)
+      if (tokens.isOurs(secret)) {
+        const token = kind === 'bearer' ? tokens.verify(secret) : undefined
+        if (token !== undefined) return { user: token.user, token, credential: print }
+        tell(request, reply, about)
+        throw new RegistryError(
+          'UNAUTHORIZED',
+          kind === 'bearer'
+            ? 'the token has expired or is not of this registry: get a new one'
+            : "a token of the registry is no password: show the cluster's token"
+        )
+      }
+      const user = await check(request, reply, credential)
+      if (user !== undefined) return { user, credential: print }
+      tell(request, reply, about)
+      logger.info(`refused: credential ${print} is nobody's, or has expired`)
+      throw new RegistryError('UNAUTHORIZED', 'the credential is wrong or has expired: log in again')
+    },
+
+    log(request, { user, credential }, text) {
+      logger.info(
+        `${shown(user.username)}, credential ${credential}: ${text}, in ${request.method} ${request.id}`
+      )
+    }
+  }
+}
+
+function incoming({ headers, socket }: FastifyRequest): Incoming {
+  return { headers, remoteAddress: socket.remoteAddress, encrypted: 'encrypted' in socket }
+}

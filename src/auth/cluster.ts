@@ -1,0 +1,119 @@
+import { ApiForbidden, type ApiServer, ApiUnavailable } from '../kubernetes/api-server.ts'
+import type { UserInfo } from '../kubernetes/user-info.ts'
+import { RegistryError } from '../oci/error.ts'
+import type { Siblings } from '../registry/siblings.ts'
+import { createAnswers } from './answers.ts'
+import { type Authority, type Decision, isAnonymous } from './authority.ts'
+import { attributesOf, explainDenial, placeOf } from './permissions.ts'
+
+/** For so long the API server's answer is trusted; what it refused may have been granted meanwhile. */
+const GRANTED_MS = 10_000
+const REFUSED_MS = 2000
+
+/** After this long a registry's account that might not create TokenReviews tries again. */
+const FORBIDDEN_MS = 5 * 60_000
+
+/** RFC 6750 §2.1: what a token may consist of. */
+const TOKEN = /^[A-Za-z0-9\-._~+/]+=*$/
+const LONGEST_TOKEN = 32 * 1024
+
+export interface ClusterOptions {
+  api: ApiServer
+  /** One of these must be among a token's audiences; where there are none, the API server's own is asked for. */
+  audiences: readonly string[]
+  /** Whether a repository's name may have more than two parts. */
+  nested: boolean
+  siblings: Siblings
+  /** A keyed hash, so that neither memory nor messages between processes hold tokens. */
+  hash: (text: string) => string
+  logger: { warn(text: string): void }
+  now?: () => number
+}
+
+/** The cluster decides, by TokenReview and SubjectAccessReview. */
+export function createClusterAuthority(options: ClusterOptions): Authority {
+  const { api, audiences, nested, siblings, hash, logger, now = Date.now } = options
+  const identities = createAnswers<UserInfo | null>({
+    topic: 'whose token is this',
+    siblings,
+    lifeMs: (user) => (user === null ? REFUSED_MS : GRANTED_MS),
+    now
+  })
+  const decisions = createAnswers<Decision>({
+    topic: 'may this user do it',
+    siblings,
+    lifeMs: ({ allowed }) => (allowed ? GRANTED_MS : REFUSED_MS),
+    now
+  })
+  const hashes = new WeakMap<UserInfo, string>()
+  let forbiddenUntil = Number.NEGATIVE_INFINITY
+
+  async function review(token: string): Promise<UserInfo | undefined> {
+    if (now() >= forbiddenUntil) {
+      try {
+        const verdict = await api.reviewToken(token, audiences)
+        if (!verdict.authenticated) return undefined
+        const isMeant = audiences.length === 0 || audiences.some((each) => verdict.audiences.includes(each))
+        return isMeant ? verdict.user : undefined
+      } catch (error) {
+        if (!(error instanceof ApiForbidden)) throw error
+        if (forbiddenUntil === Number.NEGATIVE_INFINITY) logger.warn(`${error.message}; ${withoutReviews}`)
+        forbiddenUntil = now() + FORBIDDEN_MS
+      }
+    }
+    // The API server says nothing of audiences here.
+    return audiences.length === 0 ? api.reviewSelf(token) : undefined
+  }
+
+  const withoutReviews =
+    audiences.length === 0
+      ? 'asking with the callers’ own tokens instead, and again in 5 minutes'
+      : 'without it no token can be checked for its audience (openshift.auth.audiences): nobody gets in'
+
+  function hashOf(user: UserInfo): string {
+    let known = hashes.get(user)
+    if (known === undefined) {
+      known = hash(JSON.stringify([user.username, user.uid, user.groups, user.extra]))
+      hashes.set(user, known)
+    }
+    return known
+  }
+
+  return {
+    name: api.url,
+    isLocal: false,
+    splitsAt: 'last colon',
+
+    async authenticate(token) {
+      if (token.length > LONGEST_TOKEN || !TOKEN.test(token)) return undefined
+      const user = await identities.get(hash(`token ${token}`), async () => {
+        const user = await told(review(token))
+        return user === undefined || isAnonymous(user) ? null : user
+      })
+      return user ?? undefined
+    },
+
+    decide(user, permission, place) {
+      const attributes = attributesOf(permission, place)
+      const question = hash(`${hashOf(user)} ${JSON.stringify(attributes)}`)
+      return decisions.get(question, () => told(api.reviewAccess(user, attributes)))
+    },
+
+    explain: explainDenial,
+    place: (repository) => placeOf(repository, nested)
+  }
+}
+
+/**
+ * What the API server does not answer is neither allowed nor refused.
+ * @param except what the caller has an answer to
+ */
+export async function told<T>(answer: Promise<T>, except?: typeof ApiForbidden): Promise<T> {
+  try {
+    return await answer
+  } catch (cause) {
+    const isSilence = cause instanceof ApiUnavailable || cause instanceof ApiForbidden
+    if (!isSilence || (except !== undefined && cause instanceof except)) throw cause
+    throw new RegistryError('API_UNAVAILABLE', undefined, { cause })
+  }
+}

@@ -1,0 +1,223 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { UserInfo } from '../kubernetes/user-info.ts'
+import { RegistryError } from '../oci/error.ts'
+import type { RepositoryName } from '../oci/name.ts'
+import { type Action, repositoryOf } from './access.ts'
+import { ANONYMOUS, type Authority, isAnonymous } from './authority.ts'
+import type { Caller, Callers } from './callers.ts'
+import type { Ownership, Standing } from './ownership.ts'
+import type { PermissionName, Place } from './permissions.ts'
+import { grants } from './scope.ts'
+
+/** Who may do what, once a request's route is known. */
+export interface Gate {
+  /** Undefined at once where nothing need be asked, which is how most pulls go. @throws RegistryError, also later */
+  admit(request: FastifyRequest, reply: FastifyReply): Promise<void> | undefined
+  /** Who sends it, once it is let in by its route's action. */
+  userOf(request: FastifyRequest): UserInfo
+  /** Whether the same caller may pull from another repository as well: what a mount takes, and the catalog. */
+  mayPull(request: FastifyRequest, repository: RepositoryName): Promise<boolean>
+}
+
+export interface GateOptions {
+  authority: Authority
+  callers: Callers
+  /** Without it a repository belongs to whoever has a namespace of its name. */
+  ownership?: Ownership | undefined
+  exists(repository: RepositoryName): Promise<boolean>
+  anonymousCatalog: boolean
+}
+
+/** What a token must allow, and what the challenge says that a better one should. oci.md A-03 */
+const SCOPES = {
+  pull: { needs: 'pull', asks: 'pull' },
+  push: { needs: 'push', asks: 'pull,push' },
+  delete: { needs: 'delete', asks: 'delete' }
+} as const
+
+export function createGate({ authority, callers, ownership, exists, anonymousCatalog }: GateOptions): Gate {
+  const { challenge } = callers
+  const callerOf = new WeakMap<FastifyRequest, Caller>()
+
+  function admit(request: FastifyRequest, reply: FastifyReply): Promise<void> | undefined {
+    const action = request.routeOptions.config.action as Action
+    if (action === 'none' || action === 'token') return undefined
+    const known = callers.known(request)
+    if (known !== undefined && action === 'pull') {
+      const repository = repositoryOf(request)
+      const isGranted = grants(known.token.access, 'repository', repository, 'pull')
+      if (isGranted && (ownership === undefined || ownership.isSettled(repository))) return undefined
+    }
+    return decide(action, request, reply)
+  }
+
+  async function decide(action: Action, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    if (action === 'none' || action === 'token') return
+    if (action === 'ping') return ping(request, reply)
+    if (action === 'catalog') return catalog(request, reply)
+    const repository = repositoryOf(request)
+    // What can be no repository here is told to anybody: the name alone says so.
+    const place = authority.place(repository)
+    const { needs, asks } = SCOPES[action]
+    const scope = `repository:${repository}:${asks}`
+    const caller = await callers.identify(request, reply, scope)
+    callerOf.set(request, caller)
+    const permission = permissionOf(action, request)
+
+    if (caller.token !== undefined && !grants(caller.token.access, 'repository', repository, needs)) {
+      challenge(request, reply, { scope, error: 'insufficient_scope' })
+      throw new RegistryError('UNAUTHORIZED', await whyNotGranted(caller.user, permission, place, scope))
+    }
+    // A pull is let in for the life of its token, whatever has changed since.
+    if (caller.token === undefined || action !== 'pull') {
+      await demand(request, reply, { caller, permission, place, scope })
+    }
+    await settle({ action, request, reply, repository, place, caller, scope })
+  }
+
+  async function ping(request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    const caller = await callers.identify(request, reply)
+    if (caller.credential !== 'none') return
+    challenge(request, reply, {})
+    throw new RegistryError('UNAUTHORIZED', 'authentication is required: log in, or get a token as anonymous')
+  }
+
+  async function catalog(request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    const scope = 'registry:catalog:*'
+    const caller = await callers.identify(request, reply, scope)
+    callerOf.set(request, caller)
+    if (caller.token !== undefined && !grants(caller.token.access, 'registry', 'catalog', '*')) {
+      challenge(request, reply, { scope, error: 'insufficient_scope' })
+      throw new RegistryError('UNAUTHORIZED', `this token does not allow ${scope}`)
+    }
+    if (!isAnonymous(caller.user) || anonymousCatalog) return
+    challenge(request, reply, { scope })
+    throw new RegistryError('UNAUTHORIZED', 'only who has logged in may list repositories')
+  }
+
+  interface Demand {
+    caller: Caller
+    permission: PermissionName
+    place: Place
+    scope: string
+  }
+
+  /** @throws RegistryError UNAUTHORIZED where logging in may help, DENIED where it does not */
+  async function demand(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    { caller, permission, place, scope }: Demand
+  ): Promise<void> {
+    if (caller.credential === 'none' && !authority.isLocal) {
+      // Without asking: whoever shows no token must not cost the API server anything.
+      challenge(request, reply, { scope })
+      throw new RegistryError(
+        'UNAUTHORIZED',
+        'authentication is required: log in, or get a token as anonymous'
+      )
+    }
+    const { allowed, reason } = await authority.decide(caller.user, permission, place)
+    if (allowed) return
+    if (permission.startsWith('delete') && (await mayPrune(caller.user))) return
+    const why = authority.explain(caller.user, permission, place)
+    callers.log(request, caller, `refused: ${why}${reason === '' ? '' : ` (${reason})`}`)
+    if (caller.credential !== 'none') throw new RegistryError('DENIED', why)
+    challenge(request, reply, { scope })
+    throw new RegistryError('UNAUTHORIZED', why)
+  }
+
+  async function mayPrune(user: UserInfo): Promise<boolean> {
+    return (await authority.decide(user, 'prune', {})).allowed
+  }
+
+  /** A token may be narrow because its bearer asked for no more, or because there was no more to have. */
+  async function whyNotGranted(
+    user: UserInfo,
+    permission: PermissionName,
+    place: Place,
+    scope: string
+  ): Promise<string> {
+    const narrow = `this token does not allow ${scope}`
+    try {
+      const { allowed } = await authority.decide(user, permission, place)
+      return allowed ? narrow : authority.explain(user, permission, place)
+    } catch (error) {
+      if (error instanceof RegistryError) return narrow
+      throw error
+    }
+  }
+
+  interface Settling {
+    action: 'pull' | 'push' | 'delete'
+    request: FastifyRequest
+    reply: FastifyReply
+    repository: RepositoryName
+    place: Place
+    caller: Caller
+    scope: string
+  }
+
+  /** Sees to it that the repository is its namespace's own. */
+  async function settle(settling: Settling): Promise<void> {
+    const { action, request, repository, place, caller } = settling
+    if (action === 'push' && isBeginning(request)) return begin(settling)
+    if (ownership === undefined) return
+    const namespace = place.namespace as string
+    const standing = await ownership.standing(repository, namespace)
+    if (standing === 'ours') return
+    if (standing !== 'unclaimed') {
+      if (await mayPrune(caller.user)) return
+      throw new RegistryError('NAME_UNKNOWN', repository)
+    }
+    // One that was there before berth is adopted by the first who may push there.
+    const mayPush = action === 'push' || (await authority.decide(caller.user, 'push', place)).allowed
+    if (mayPush && (await exists(repository))) await ownership.claim(repository, namespace)
+  }
+
+  async function begin({ request, reply, repository, place, caller, scope }: Settling): Promise<void> {
+    const standing: Standing =
+      ownership === undefined ? 'ours' : await ownership.standing(repository, place.namespace as string)
+    if (standing === 'no namespace') {
+      throw new RegistryError('NAME_UNKNOWN', `there is no namespace "${place.namespace}"`)
+    }
+    if (standing === 'foreign' || !(await exists(repository))) {
+      await demand(request, reply, { caller, permission: 'create', place, scope })
+    }
+    if (standing !== 'ours') await ownership?.claim(repository, place.namespace as string)
+  }
+
+  return {
+    admit,
+    userOf: (request) => callerOf.get(request)?.user ?? ANONYMOUS,
+
+    async mayPull(request, repository) {
+      const caller = callerOf.get(request)
+      if (caller === undefined) return false
+      const { user, token } = caller
+      if (token !== undefined && !grants(token.access, 'repository', repository, 'pull')) return false
+      let place: Place
+      try {
+        place = authority.place(repository)
+      } catch (error) {
+        if (error instanceof RegistryError) return false
+        throw error
+      }
+      if (!(await authority.decide(user, 'pull', place)).allowed) return false
+      const standing = await ownership?.standing(repository, place.namespace as string)
+      return standing === undefined || standing === 'ours' || standing === 'unclaimed'
+    }
+  }
+}
+
+/** Who cancels an upload may push; what is deleted otherwise is a tag, or content by its digest. */
+function permissionOf(action: 'pull' | 'push' | 'delete', { params }: FastifyRequest): PermissionName {
+  if (action !== 'delete') return action
+  const { reference } = params as { reference?: string }
+  return reference === undefined || reference.includes(':') ? 'deleteContent' : 'deleteTag'
+}
+
+/** Whether it is a push that can stand at a repository's beginning, rather than the next step of one. */
+function isBeginning({ method, params }: FastifyRequest): boolean {
+  const { id, reference } = params as { id?: string; reference?: string }
+  return id === undefined && (method === 'POST' || reference !== undefined)
+}

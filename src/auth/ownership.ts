@@ -1,0 +1,149 @@
+import { LRUCache } from 'lru-cache'
+import { ApiForbidden, type ApiServer } from '../kubernetes/api-server.ts'
+import { RegistryError } from '../oci/error.ts'
+import type { RepositoryName } from '../oci/name.ts'
+import type { Siblings } from '../registry/siblings.ts'
+import { createAnswers } from './answers.ts'
+import { told } from './cluster.ts'
+
+/** A namespace's UID may be so old where a repository is read. */
+const UID_MS = 10_000
+/** And so old where it is about to be given to a namespace, or taken from one. */
+const FRESH_UID_MS = 500
+
+/** What was found in order is not looked at again for so long. */
+const SETTLED_MS = 1000
+
+/** While the API server does not answer, what it said last is believed for so long: as long as a registry's token is. */
+const OUTAGE_MS = 5 * 60_000
+
+/** It is taken to be down when it has not answered for so long, and is asked again after so long. */
+const PATIENCE_MS = 2000
+const SILENT_MS = 5000
+
+/** After this long a registry's account that might not read namespaces tries again. */
+const FORBIDDEN_MS = 5 * 60_000
+
+/** `unclaimed`: by nobody yet. `foreign`: it belongs to a namespace of this name that is no more. */
+export type Standing = 'ours' | 'unclaimed' | 'foreign' | 'no namespace'
+
+/**
+ * Images outlive namespaces: whoever may create namespaces could make a deleted one anew and read its old images. So a
+ * repository belongs to its namespace's UID, not only to its name.
+ */
+export interface Ownership {
+  /** Whether it was its namespace's own a moment ago. */
+  isSettled(repository: RepositoryName): boolean
+  /** @throws RegistryError API_UNAVAILABLE */
+  standing(repository: RepositoryName, namespace: string): Promise<Standing>
+  /** Gives it to its namespace; what it held for another one is removed. @throws RegistryError API_UNAVAILABLE, NAME_UNKNOWN */
+  claim(repository: RepositoryName, namespace: string): Promise<void>
+}
+
+export interface OwnershipOptions {
+  api: Pick<ApiServer, 'namespaceUid'>
+  owners: {
+    get(name: RepositoryName): Promise<string | undefined>
+    /** As storage has it now. */
+    read(name: RepositoryName): Promise<string | undefined>
+    claim(name: RepositoryName, uid: string, former: string | undefined): Promise<void>
+  }
+  siblings: Siblings
+  logger: { warn(text: string): void }
+  now?: () => number
+}
+
+export function createOwnership({
+  api,
+  owners,
+  siblings,
+  logger,
+  now = Date.now
+}: OwnershipOptions): Ownership {
+  const uids = createAnswers<string | null>({
+    topic: 'UID of a namespace',
+    siblings,
+    lifeMs: () => UID_MS,
+    now
+  })
+  const lastKnown = new LRUCache<string, { uid: string | undefined; at: number }>({ max: 10_000 })
+  const settled = new LRUCache<RepositoryName, number>({ max: 10_000 })
+  let forbiddenUntil = Number.NEGATIVE_INFINITY
+  let silentUntil = Number.NEGATIVE_INFINITY
+
+  async function uidOf(namespace: string, maxAgeMs?: number): Promise<string | undefined> {
+    const uid =
+      (await uids.get(namespace, async () => (await api.namespaceUid(namespace)) ?? null, maxAgeMs)) ??
+      undefined
+    lastKnown.set(namespace, { uid, at: now() })
+    return uid
+  }
+
+  /** Undefined while the registry's account may not read namespaces: then names are all there is to go by. */
+  async function unlessForbidden<T>(ask: () => Promise<T>): Promise<T | undefined> {
+    if (now() < forbiddenUntil) return undefined
+    try {
+      return await told(ask(), ApiForbidden)
+    } catch (error) {
+      if (!(error instanceof ApiForbidden)) throw error
+      if (forbiddenUntil === Number.NEGATIVE_INFINITY) {
+        logger.warn(
+          `${error.message}; without it whoever makes a deleted namespace anew can read its old images ` +
+            '(openshift.auth.namespaceuids=false says that this is meant)'
+        )
+      }
+      forbiddenUntil = now() + FORBIDDEN_MS
+      return undefined
+    }
+  }
+
+  async function compare(repository: RepositoryName, namespace: string): Promise<Standing> {
+    const [owner, uid] = await Promise.all([owners.get(repository), uidOrLastKnown(namespace)])
+    if (uid === undefined) return 'no namespace'
+    if (owner === undefined) return 'unclaimed'
+    if (owner === uid) return 'ours'
+    // One of the two may have changed meanwhile.
+    const [ownerNow, uidNow] = await Promise.all([owners.read(repository), uidOf(namespace, FRESH_UID_MS)])
+    if (uidNow === undefined) return 'no namespace'
+    return ownerNow === uidNow ? 'ours' : ownerNow === undefined ? 'unclaimed' : 'foreign'
+  }
+
+  /** A pull must not wait for an API server that is down. */
+  async function uidOrLastKnown(namespace: string): Promise<string | undefined> {
+    const last = lastKnown.get(namespace)
+    if (last === undefined || now() - last.at > OUTAGE_MS) return uidOf(namespace)
+    if (now() < silentUntil) return last.uid
+    const asked = uidOf(namespace)
+    const giveUp = Promise.withResolvers<never>()
+    const timer = setTimeout(() => giveUp.reject(new Error('no answer in time')), PATIENCE_MS)
+    try {
+      return await Promise.race([asked, giveUp.promise])
+    } catch (error) {
+      if (error instanceof ApiForbidden) throw error
+      asked.catch(() => {}) // has been waited for long enough
+      silentUntil = now() + SILENT_MS
+      return last.uid
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  return {
+    isSettled: (repository) => now() < (settled.get(repository) ?? 0),
+
+    async standing(repository, namespace) {
+      const standing = (await unlessForbidden(() => compare(repository, namespace))) ?? 'ours'
+      if (standing === 'ours') settled.set(repository, now() + SETTLED_MS)
+      return standing
+    },
+
+    async claim(repository, namespace) {
+      const former = await owners.read(repository)
+      // To take it from another, the UID must be looked up after that one was found: only then is that one gone for good.
+      const maxAgeMs = former === undefined ? FRESH_UID_MS : 0
+      const uid = await unlessForbidden(async () => (await uidOf(namespace, maxAgeMs)) ?? null)
+      if (uid === null) throw new RegistryError('NAME_UNKNOWN', `there is no namespace "${namespace}"`)
+      if (uid !== undefined) await owners.claim(repository, uid, former)
+    }
+  }
+}

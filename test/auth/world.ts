@@ -1,0 +1,137 @@
+import type { Test } from 'tap'
+import { createClusterAuthority } from '../../src/auth/cluster.ts'
+import { createExternalOrigin } from '../../src/auth/external-origin.ts'
+import { createFailures } from '../../src/auth/failures.ts'
+import { hashWith, type IdentityParts } from '../../src/auth/identity.ts'
+import { createKeyRing, deriveKeys } from '../../src/auth/keys.ts'
+import { createOwnership } from '../../src/auth/ownership.ts'
+import { TOKEN_LIFE_MS } from '../../src/auth/tokens.ts'
+import { createApiServer } from '../../src/kubernetes/api-server.ts'
+import type { Logger } from '../../src/operations/logs.ts'
+import { createRegistry } from '../../src/registry/registry.ts'
+import { alone, type Siblings } from '../../src/registry/siblings.ts'
+import type { StorageDriver } from '../../storage/driver.ts'
+import { memoryStorage } from '../../storage/memory.ts'
+import { type Ask, type Berth, berth } from '../http/support.ts'
+import { type FakeCluster, fakeCluster } from '../kubernetes/fake-api-server.ts'
+
+export const HOST = 'registry.example.com'
+
+export interface World extends Berth {
+  cluster: FakeCluster
+  /** What was logged, a line each. */
+  lines: string[]
+  /** Exchanges a credential for a token of the registry. */
+  exchange(authorization: string | undefined, ...scopes: string[]): Promise<string>
+  /** Lets time pass for whatever is remembered. */
+  pass(ms: number): void
+}
+
+export interface WorldOptions {
+  cluster?: FakeCluster
+  storage?: StorageDriver
+  siblings?: Siblings
+  leads?: boolean
+  audiences?: readonly string[]
+  nested?: boolean
+  namespaceUids?: boolean
+  anonymousCatalog?: boolean
+  cureStaleCredentials?: boolean
+  maxFailedLogins?: number
+  trustedProxies?: readonly string[]
+  secret?: string
+  deletes?: boolean
+}
+
+export const bearer = (token: string): string => `Bearer ${token}`
+export const basic = (token: string, name = 'anyone'): string =>
+  `Basic ${Buffer.from(`${name}:${token}`).toString('base64')}`
+
+/** A registry that a cluster decides about, in this process. */
+export async function world(t: Test, options: WorldOptions = {}): Promise<World> {
+  const { storage = memoryStorage(), siblings = alone, leads = true, deletes = true } = options
+  const cluster = options.cluster ?? (await fakeCluster(t))
+  const lines: string[] = []
+  const logger = loggerInto(lines)
+  let passed = 0
+  const now = (): number => Date.now() + passed
+  const keys = createKeyRing(deriveKeys(options.secret ?? 'a secret'), {
+    tokenLifeMs: TOKEN_LIFE_MS,
+    settleMs: 0,
+    now
+  })
+  const registry = createRegistry(storage, { siblings, leads, pause: async () => {} })
+  const api = createApiServer(await cluster.connection())
+  const authority = createClusterAuthority({
+    api,
+    audiences: options.audiences ?? [],
+    nested: options.nested ?? false,
+    siblings,
+    hash: hashWith(keys),
+    logger,
+    now
+  })
+  const identity: IdentityParts = {
+    authority,
+    keys,
+    failures: createFailures({ max: options.maxFailedLogins ?? 1000, now }),
+    origin: createExternalOrigin({ trustedProxies: options.trustedProxies ?? [] }),
+    ownership:
+      options.namespaceUids === false
+        ? undefined
+        : createOwnership({ api, owners: registry.owners, siblings, logger, now }),
+    anonymousCatalog: options.anonymousCatalog ?? false,
+    cureStaleCredentials: options.cureStaleCredentials ?? true,
+    close: api.close
+  }
+  const server = await berth(t, { storage, registry, logger, identity, deletes })
+  const ask = (method: string, url: string, { headers = {}, ...rest }: Ask = {}) =>
+    server.ask(method, url, { headers: { host: HOST, ...headers }, ...rest })
+  return {
+    ...server,
+    ask,
+    cluster,
+    lines,
+
+    async exchange(authorization, ...scopes) {
+      const query = new URLSearchParams(scopes.map((scope): [string, string] => ['scope', scope]))
+      const headers = authorization === undefined ? {} : { authorization }
+      const answer = await ask('GET', `/openshift/token?${query}`, { headers })
+      if (answer.statusCode !== 200) throw new Error(`${answer.statusCode}: ${answer.body}`)
+      return answer.json().token
+    },
+
+    pass(ms) {
+      passed += ms
+    }
+  }
+}
+
+function loggerInto(lines: string[]): Logger {
+  const write = (what: unknown, text?: string): void => {
+    lines.push(typeof what === 'string' ? what : `${text ?? ''} ${(what as Error)?.message ?? ''}`)
+  }
+  const logger: Logger = {
+    level: 'info',
+    silent() {},
+    trace() {},
+    debug() {},
+    info: write,
+    warn: write,
+    error: write,
+    fatal: write,
+    child: () => logger,
+    access() {},
+    flush() {}
+  }
+  return logger
+}
+
+/** The same, as somebody who shows this credential with each request. */
+export function as(world: World, authorization: string): World {
+  return {
+    ...world,
+    ask: (method, url, { headers = {}, ...rest } = {}) =>
+      world.ask(method, url, { headers: { authorization, ...headers }, ...rest })
+  }
+}
