@@ -3,6 +3,7 @@ import { mkdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { goTool, type ToolName } from '../test/go/build.ts'
+import { type Login, loginSettings } from '../test/integration/support/logins.ts'
 import { CHECKOUT, CommandFailed, run, startBerth } from '../test/integration/support/processes.ts'
 
 /**
@@ -64,26 +65,54 @@ interface Report {
   warnings: string[]
 }
 
-async function main(): Promise<number> {
-  const { values } = parseArgs({ options: { url: { type: 'string' } } })
-  if (values.url !== undefined) return judge(values.url)
+/** A registry, and who the suites log in as, if anybody. */
+interface Judged {
+  url: string
+  login: Login | undefined
+}
 
-  const berth = await startBerth()
+async function main(): Promise<number> {
+  const { values } = parseArgs({
+    options: {
+      url: { type: 'string' },
+      username: { type: 'string' },
+      password: { type: 'string' },
+      login: { type: 'boolean', default: false }
+    }
+  })
+  const { url, username, password } = values
+  if ((username === undefined) !== (password === undefined)) throw new Error('--username takes --password')
+  if (url === undefined && username !== undefined) throw new Error('--username takes --url')
+  if (url !== undefined && values.login) throw new Error('--login takes no --url: it starts berth')
+  if (url !== undefined) {
+    return judge({ url, login: password === undefined ? undefined : { username: username ?? '', password } })
+  }
+
+  const login = values.login ? { username: 'judge', password: randomUUID() } : undefined
+  const berth = await startBerth(login && { env: await loginSettings(login) })
   try {
-    return await judge(berth.url)
+    if (login !== undefined) await mustAskForLogin(berth.url)
+    return await judge({ url: berth.url, login })
   } finally {
     await berth.stop()
   }
 }
 
-async function judge(url: string): Promise<number> {
-  console.log(`Judging ${url}`)
+/** Otherwise the suites would pass without ever logging in. */
+async function mustAskForLogin(url: string): Promise<void> {
+  const { status } = await fetch(`${url}/v2/`)
+  if (status !== 401) throw new Error(`GET /v2/ without a login: ${status}, not 401`)
+}
+
+async function judge(judged: Judged): Promise<number> {
+  const { url, login } = judged
+  console.log(`Judging ${url}${login === undefined ? '' : `, logged in as ${login.username}`}`)
   const reports: Report[] = []
   for (const suite of SUITES) {
-    reports.push(await runSuite(suite, url, undefined))
+    reports.push(await runSuite(suite, judged, undefined))
     // The specification lets a registry mount without `from`, or not: one of the two settings must hold.
-    const mounts = await runSuite(suite, url, '1')
-    const refuses = mounts.failed.length === 0 ? undefined : await runSuite(suite, url, '0')
+    const mounts = await runSuite(suite, judged, '1')
+    const refuses = mounts.failed.length === 0 ? undefined : await runSuite(suite, judged, '0')
     reports.push(refuses?.failed.length === 0 ? refuses : mounts)
   }
   print(reports)
@@ -91,7 +120,11 @@ async function judge(url: string): Promise<number> {
 }
 
 /** @throws when the suite leaves no report, or one that contradicts its exit status */
-async function runSuite(suite: Suite, url: string, automaticCrossmount: string | undefined): Promise<Report> {
+async function runSuite(
+  suite: Suite,
+  { url, login }: Judged,
+  automaticCrossmount: string | undefined
+): Promise<Report> {
   const binary = await goTool(suite.tool)
   const setting = automaticCrossmount ?? 'unset'
   const folder = join(CHECKOUT, 'results', 'conformance', `${suite.name}-crossmount-${setting}`)
@@ -107,7 +140,8 @@ async function runSuite(suite: Suite, url: string, automaticCrossmount: string |
     OCI_TEST_CONTENT_DISCOVERY: '1',
     OCI_TEST_CONTENT_MANAGEMENT: '1',
     OCI_AUTOMATIC_CROSSMOUNT: automaticCrossmount,
-    OCI_REPORT_DIR: folder
+    OCI_REPORT_DIR: folder,
+    ...(login !== undefined && { OCI_USERNAME: login.username, OCI_PASSWORD: login.password })
   }
 
   let output: string

@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { UserInfo } from '../kubernetes/user-info.ts'
 import { RegistryError } from '../oci/error.ts'
-import type { RepositoryName } from '../oci/name.ts'
+import { isName, type RepositoryName } from '../oci/name.ts'
 import { type Action, repositoryOf } from './access.ts'
 import { ANONYMOUS, type Authority, isAnonymous } from './authority.ts'
 import type { Caller, Callers } from './callers.ts'
@@ -58,8 +58,8 @@ export function createGate({ authority, callers, ownership, exists, anonymousCat
     const repository = repositoryOf(request)
     // What can be no repository here is told to anybody: the name alone says so.
     const place = authority.place(repository)
-    const { needs, asks } = SCOPES[action]
-    const scope = `repository:${repository}:${asks}`
+    const { needs } = SCOPES[action]
+    const scope = scopeOf(action, repository, request)
     const caller = await callers.identify(request, reply, scope)
     callerOf.set(request, caller)
     const permission = permissionOf(action, request)
@@ -207,6 +207,19 @@ export function createGate({ authority, callers, ownership, exists, anonymousCat
       return standing === undefined || standing === 'ours' || standing === 'unclaimed'
     }
   }
+}
+
+/** What a better token should allow. For a mount that is pulling from its source too: many clients ask for what the
+ *  challenge says and no more, and with less they would get an upload. */
+function scopeOf(
+  action: keyof typeof SCOPES,
+  repository: RepositoryName,
+  { method, query }: FastifyRequest
+): string {
+  const own = `repository:${repository}:${SCOPES[action].asks}`
+  const { mount, from } = query as Record<string, unknown>
+  const isMount = method === 'POST' && mount !== undefined && typeof from === 'string' && from !== repository
+  return isMount && isName(from) ? `${own} repository:${from}:pull` : own
 }
 
 /** Who cancels an upload may push; what is deleted otherwise is a tag, or content by its digest. */
