@@ -27,6 +27,15 @@ export interface AnswersOptions<T> {
   now?: () => number
 }
 
+/** A question that has no answer yet. */
+interface Asking<T> {
+  answer: Promise<Answered<T>>
+  /** Whether the API server was called: then nobody else need be waited for. */
+  isCalling: boolean
+  /** Whether a sibling was told to go ahead, which has to be asked again, then. */
+  hasDeferred: boolean
+}
+
 /** Beyond these, those longest not asked for are forgotten. */
 const MOST = 10_000
 
@@ -35,8 +44,8 @@ const PATIENCE_MS = 5000
 
 export function createAnswers<T>({ topic, siblings, lifeMs, now = Date.now }: AnswersOptions<T>): Answers<T> {
   const known = new LRUCache<string, Answered<T>>({ max: MOST })
-  const asking = new Map<string, Promise<Answered<T>>>()
-  // Of two processes that ask each other at the same moment, the one with the higher rank waits.
+  const asking = new Map<string, Asking<T>>()
+  // Of two processes that ask each other at the same moment, the one with the higher rank waits for the other.
   const rank = Math.random()
 
   function fresh(question: string, maxAgeMs = Number.POSITIVE_INFINITY): Answered<T> | undefined {
@@ -54,31 +63,51 @@ export function createAnswers<T>({ topic, siblings, lifeMs, now = Date.now }: An
     const { question, maxAgeMs, asker } = JSON.parse(text)
     const here = fresh(question, maxAgeMs ?? undefined)
     if (here !== undefined) return JSON.stringify(here)
-    const pending = rank < asker ? asking.get(question) : undefined
-    return pending === undefined ? undefined : JSON.stringify(await pending)
+    const own = asking.get(question)
+    if (own === undefined) return undefined
+    if (own.isCalling || rank < asker) return JSON.stringify(await own.answer)
+    own.hasDeferred = true
+    return undefined
   })
 
-  async function ask(question: string, look: () => Promise<T>, maxAgeMs?: number): Promise<Answered<T>> {
-    const told = await siblings.ask(topic, JSON.stringify({ question, maxAgeMs, asker: rank }), PATIENCE_MS)
-    for (const text of told) {
-      const answered: Answered<T> = JSON.parse(text)
-      if (isFresh(answered, maxAgeMs ?? Number.POSITIVE_INFINITY)) return answered
-    }
+  async function ask(
+    own: Asking<T>,
+    question: string,
+    look: () => Promise<T>,
+    maxAgeMs?: number
+  ): Promise<Answered<T>> {
+    const text = JSON.stringify({ question, maxAgeMs, asker: rank })
+    do {
+      own.hasDeferred = false
+      for (const told of await siblings.ask(topic, text, PATIENCE_MS)) {
+        const answered: Answered<T> = JSON.parse(told)
+        if (isFresh(answered, maxAgeMs ?? Number.POSITIVE_INFINITY)) return answered
+      }
+    } while (own.hasDeferred)
+    own.isCalling = true
     const at = now()
     return { value: await look(), at }
   }
 
   function begin(question: string, look: () => Promise<T>, maxAgeMs?: number): Promise<Answered<T>> {
-    const pending = ask(question, look, maxAgeMs)
-    asking.set(question, pending)
+    const { promise, resolve, reject } = Promise.withResolvers<Answered<T>>()
+    const own: Asking<T> = { answer: promise, isCalling: false, hasDeferred: false }
+    asking.set(question, own)
     const ended = (): void => {
-      if (asking.get(question) === pending) asking.delete(question)
+      if (asking.get(question) === own) asking.delete(question)
     }
-    pending.then((answered) => {
-      known.set(question, answered)
-      ended()
-    }, ended)
-    return pending
+    ask(own, question, look, maxAgeMs).then(
+      (answered) => {
+        known.set(question, answered)
+        ended()
+        resolve(answered)
+      },
+      (error: unknown) => {
+        ended()
+        reject(error)
+      }
+    )
+    return promise
   }
 
   return {
@@ -89,7 +118,7 @@ export function createAnswers<T>({ topic, siblings, lifeMs, now = Date.now }: An
       if (here !== undefined) return here.value
       const others = asking.get(question)
       if (others !== undefined) {
-        const answered = await others
+        const answered = await others.answer
         // It may have been asked long before.
         if (maxAgeMs === undefined || isFresh(answered, maxAgeMs)) return answered.value
       }

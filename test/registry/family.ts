@@ -17,15 +17,18 @@ interface Family {
   calls: Call[]
 }
 
-/** Processes that answer one another at once. */
-export function family(count: number, options: FamilyOptions = {}): Family {
-  const { before = () => {}, storage: bare = memoryStorage(), pause = async () => {} } = options
+/** A throw is no answer. */
+async function answerOf(answer: Answer | undefined, question: string): Promise<string | undefined> {
+  try {
+    return await answer?.(question)
+  } catch {
+    return undefined
+  }
+}
+
+/** For processes that answer one another at once. */
+export function relatives(count: number): Siblings[] {
   const members: Map<string, Answer>[] = []
-  const calls: Call[] = []
-  const storage = interposed(bare, (call) => {
-    calls.push(call)
-    return before(call)
-  })
   function join(): Siblings {
     const own = new Map<string, Answer>()
     members.push(own)
@@ -33,13 +36,24 @@ export function family(count: number, options: FamilyOptions = {}): Family {
       onQuestion: (topic, answer) => own.set(topic, answer),
       async ask(topic, question) {
         const others = members.filter((member) => member !== own)
-        const answers = await Promise.all(others.map((other) => other.get(topic)?.(question)))
+        const answers = await Promise.all(others.map(async (other) => answerOf(other.get(topic), question)))
         return answers.filter((answer) => answer !== undefined)
       }
     }
   }
-  const registries = Array.from({ length: count }, (_, index) =>
-    createRegistry(storage, { siblings: join(), leads: index === 0, pause })
+  return Array.from({ length: count }, join)
+}
+
+/** Registries over one storage, each as in a process of its own. */
+export function family(count: number, options: FamilyOptions = {}): Family {
+  const { before = () => {}, storage: bare = memoryStorage(), pause = async () => {} } = options
+  const calls: Call[] = []
+  const storage = interposed(bare, (call) => {
+    calls.push(call)
+    return before(call)
+  })
+  const registries = relatives(count).map((siblings, index) =>
+    createRegistry(storage, { siblings, leads: index === 0, pause })
   )
   return { registries, calls }
 }
