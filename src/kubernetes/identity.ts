@@ -1,7 +1,6 @@
 import { X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { createSecureContext } from 'node:tls'
-import { isDeepStrictEqual } from 'node:util'
 import { ConnectionError } from './errors.ts'
 
 /** Text that stays as it is, or a file that may change. `field` says in errors where it was asked for. */
@@ -76,34 +75,21 @@ async function read(source: Source | undefined, isGood: (text: string) => boolea
   return text
 }
 
-interface Pieces {
-  readonly ca: string | undefined
-  readonly token: string | undefined
-  readonly cert: string | undefined
-  readonly key: string | undefined
-}
-
-/** @throws ConnectionError for a file that cannot be read, or holds something else; never with what it holds */
-async function readPieces(sources: IdentitySources): Promise<Pieces> {
+/** @throws ConnectionError for a file that cannot be read, or is of no use; never with what it holds */
+async function readIdentity(sources: IdentitySources): Promise<Identity> {
   const [ca, token, cert, key] = await Promise.all([
     read(sources.ca, isCertificates, 'whole certificates in PEM form'),
     read(sources.token, isTokenText, 'a token, which is one line of visible characters'),
     read(sources.cert, isCertificates, 'whole certificates in PEM form'),
     read(sources.key, (text) => PRIVATE_KEY.test(text), 'a private key in PEM form')
   ])
-  return { ca, token, cert, key }
-}
-
-/** @throws ConnectionError for a damaged key, or one of another certificate: here, and not at the first call */
-function assemble({ ca, token, cert, key }: Pieces, sources: IdentitySources): Identity {
   const trusted = ca === undefined ? undefined : { ca }
   const clientCertificate = cert !== undefined && key !== undefined ? { cert, key } : undefined
   try {
+    // A damaged key, or one of another certificate, is found here and not at the first call.
     createSecureContext({ ...trusted, ...clientCertificate })
   } catch (error) {
-    const names = [sources.ca, sources.cert, sources.key].flatMap((source) =>
-      source ? [nameOf(source)] : []
-    )
+    const names = [sources.ca, sources.cert, sources.key].flatMap((source) => (source ? nameOf(source) : []))
     throw new ConnectionError(
       `${names.join(', ')}: not usable for TLS (${codeOf(error)}): replace what is damaged or does not belong together`,
       { cause: error }
@@ -128,9 +114,7 @@ export async function followIdentity(
   sources: IdentitySources,
   now: () => number
 ): Promise<(again?: boolean) => Promise<Identity>> {
-  let pieces = await readPieces(sources)
-  let good = assemble(pieces, sources)
-  let current = good
+  let current = await readIdentity(sources)
   let readAt = now()
   let reading: Promise<void> | undefined
   const isFixed = [sources.ca, sources.token, sources.cert, sources.key].every(
@@ -139,12 +123,9 @@ export async function followIdentity(
 
   async function readAgain(): Promise<void> {
     try {
-      const found = await readPieces(sources)
-      if (!isDeepStrictEqual(found, pieces)) good = assemble(found, sources)
-      pieces = found
-      current = good
+      current = await readIdentity(sources)
     } catch (error) {
-      current = { ...good, problem: (error as Error).message }
+      current = { ...current, problem: (error as Error).message }
     }
     readAt = now()
     reading = undefined

@@ -104,7 +104,7 @@ export function createTransport(connection: Connection, options: TransportOption
     const token = account === 'own' ? identity.token : account.token
     const restMs = (): number => Math.max(1, deadline - now())
     const begin = () => {
-      const limits = { connectMs: Math.min(connectMs, restMs()), answerMs: Math.min(answerMs, restMs()) }
+      const limits = { connectMs, answerMs: Math.min(answerMs, restMs()) }
       return exchange(agent, url, { ...message, token }, tls, limits, now)
     }
     try {

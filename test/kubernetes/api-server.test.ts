@@ -78,6 +78,9 @@ t.test('with audiences, the token must be meant for one of them', async (t) => {
   t.strictSame(cluster.requests[0]?.body.spec.audiences, ['registry', 'berth'])
   t.match(await api.reviewToken(token, ['registry']), { authenticated: false })
   t.match(await api.reviewToken(token, []), { authenticated: false })
+  const status = { authenticated: true, user: { username: 'alice' } }
+  cluster.fault({ status: 201, body: JSON.stringify({ kind: 'TokenReview', status }), times: 1 })
+  t.match(await api.reviewToken(token, ['registry']), { authenticated: false })
   for (const audiences of [undefined, [], ['https://kubernetes.default.svc']]) {
     const status = { authenticated: true, user: { username: 'alice' }, audiences }
     cluster.fault({ status: 201, body: JSON.stringify({ kind: 'TokenReview', status }), times: 1 })
@@ -199,6 +202,9 @@ t.test('what our own account may not do is told apart, with the right that it la
   ]
   for (const [call, message] of calls) t.match(await failureOf(t, call, 'ApiForbidden'), message)
   t.equal(cluster.requests.length, 3)
+  const body = JSON.stringify({ kind: 'Status', reason: 'Expired', message: 'not now' })
+  cluster.fault({ status: 403, body, times: 1 })
+  t.match(await failureOf(t, api.namespaceUid('team')), /answers get namespace team with 403: not now$/)
   cluster.permit('namespaces')
   t.equal(await api.namespaceUid('team'), undefined)
 })

@@ -79,6 +79,11 @@ t.test('a token and an authority that were replaced are in use within seconds', 
   const identity = await connection.identity()
   t.equal(identity.token, 'second')
   t.equal(identity.trust.ca, pem('other-ca.crt').trim())
+  writeFileSync(join(folder, 'token'), 'first')
+  pass(4_999)
+  t.equal((await connection.identity()).token, 'second', 'nobody looks more often than that')
+  pass(1)
+  t.equal((await connection.identity()).token, 'first')
 })
 
 t.test('who was refused looks at once', async (t) => {

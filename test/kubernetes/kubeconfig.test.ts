@@ -182,6 +182,8 @@ t.test('a kubeconfig that lacks something says what', async (t) => {
     [{ user, cluster: { server: 'api.example.org:6443' } }, /"server" must be the address/],
     [{ user, cluster: { server: 'http://localhost:8001' } }, /"server" must be .* https:/],
     [{ user, cluster: { server: 'https://admin:s3cret@api' } }, /"server" must be the address/],
+    [{ user, cluster: { server: 'https://admin@api' } }, /"server" must be the address/],
+    [{ user, cluster: { server: 'https://:s3cret@api' } }, /"server" must be the address/],
     [{ user, cluster: { server: 'https://api/?a=1' } }, /"server" must be the address/],
     [
       { user, cluster: { 'insecure-skip-tls-verify': 'yes' } },
