@@ -2,6 +2,7 @@ import t, { type Test } from 'tap'
 import { type ApiServer, createApiServer } from '../../src/kubernetes/api-server.ts'
 import type { UserInfo } from '../../src/kubernetes/user-info.ts'
 import { type FakeCluster, fakeCluster } from './fake-api-server.ts'
+import { failureOf } from './support.ts'
 
 /** A cluster, and the registry's view of it, which takes no time between tries. */
 async function bed(t: Test): Promise<{ cluster: FakeCluster; api: ApiServer }> {
@@ -13,15 +14,6 @@ async function bed(t: Test): Promise<{ cluster: FakeCluster; api: ApiServer }> {
 
 const EXTRA = { 'example.org/many': ['1', '2', ''], scopes: ['user:info', 'a b'], empty: [] }
 const LAYERS = { group: 'image.openshift.io', resource: 'imagestreams', subresource: 'layers' }
-
-async function failureOf(t: Test, call: Promise<unknown>, name = 'ApiUnavailable'): Promise<string> {
-  const error: Error = await call.then(
-    () => t.fail('answered') as never,
-    (error) => error
-  )
-  t.equal(error.name, name)
-  return error.message
-}
 
 t.test('a token review says who the caller is, with everything that the authenticator knows', async (t) => {
   const { cluster, api } = await bed(t)
