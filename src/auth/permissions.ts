@@ -132,15 +132,17 @@ export function explainDenial(user: UserInfo, permission: PermissionName, place:
   )
 }
 
+/** Others may be called so as well, by an identity provider that lets users choose: their names must not come near a shell. */
+const SERVICE_ACCOUNT = /^system:serviceaccount:([a-z0-9-]{1,63}):([a-z0-9.-]{1,253})$/
+
 /** Works in OpenShift as well, where `oc` may stand for `kubectl`. */
 function grantCommand({ username }: UserInfo, role: string, namespace: string | undefined): string {
-  const [, serviceAccountNamespace, serviceAccount] =
-    /^system:serviceaccount:([^:]+):([^:]+)$/.exec(username) ?? []
+  const [, serviceAccountNamespace, serviceAccount] = SERVICE_ACCOUNT.exec(username) ?? []
   const isAnonymous = username === 'system:anonymous'
   const subject = isAnonymous
     ? '--group=system:unauthenticated'
     : serviceAccount === undefined
-      ? `--user=${shellQuoted(shown(username))}`
+      ? `--user=${shellQuoted(whole(username))}`
       : `--serviceaccount=${serviceAccountNamespace}:${serviceAccount}`
   const kind = namespace === undefined ? 'clusterrolebinding' : 'rolebinding'
   const who = isAnonymous ? 'everybody' : (serviceAccount ?? username)
@@ -157,6 +159,9 @@ export function shown(username: string): string {
   const text = username.replace(/[^ -~]/g, '?')
   return text.length > 100 ? `${text.slice(0, 100)}...` : text
 }
+
+/** A part of a name, or one like it, could be somebody else's. */
+const whole = (username: string): string => (shown(username) === username ? username : '<the whole name>')
 
 const shellQuoted = (text: string): string =>
   /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`
