@@ -27,6 +27,7 @@ export interface IdentityParts {
   /** Whether a stale credential may get the token for a pull that needs none. */
   cureStaleCredentials: boolean
   close(): void
+  now?: () => number
 }
 
 export interface Identity {
@@ -65,9 +66,10 @@ export function createIdentity(options: IdentityOptions): Identity {
     sign,
     verify,
     repositories,
-    logger
+    logger,
+    now = Date.now
   } = options
-  const tokens = createTokens({ keys, issuer: `berth:${authority.name}`, sign, verify })
+  const tokens = createTokens({ keys, issuer: `berth:${authority.name}`, sign, verify, now })
   const callers = createCallers({ authority, tokens, failures, origin, hash: hashWith(keys), logger })
   const { exists, list } = repositories
   const gate = createGate({ authority, callers, ownership, exists, anonymousCatalog })

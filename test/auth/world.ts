@@ -7,6 +7,7 @@ import { createKeyRing, deriveKeys } from '../../src/auth/keys.ts'
 import { createOwnership } from '../../src/auth/ownership.ts'
 import { TOKEN_LIFE_MS } from '../../src/auth/tokens.ts'
 import { createApiServer } from '../../src/kubernetes/api-server.ts'
+import type { TransportOptions } from '../../src/kubernetes/transport.ts'
 import type { Logger } from '../../src/operations/logs.ts'
 import { createRegistry } from '../../src/registry/registry.ts'
 import { alone, type Siblings } from '../../src/registry/siblings.ts'
@@ -41,6 +42,8 @@ export interface WorldOptions {
   trustedProxies?: readonly string[]
   secret?: string
   deletes?: boolean
+  /** For calls to the API server. */
+  transport?: TransportOptions
 }
 
 export const bearer = (token: string): string => `Bearer ${token}`
@@ -61,7 +64,7 @@ export async function world(t: Test, options: WorldOptions = {}): Promise<World>
     now
   })
   const registry = createRegistry(storage, { siblings, leads, pause: async () => {} })
-  const api = createApiServer(await cluster.connection())
+  const api = createApiServer(await cluster.connection(), options.transport)
   const authority = createClusterAuthority({
     api,
     audiences: options.audiences ?? [],
@@ -82,7 +85,8 @@ export async function world(t: Test, options: WorldOptions = {}): Promise<World>
         : createOwnership({ api, owners: registry.owners, siblings, logger, now }),
     anonymousCatalog: options.anonymousCatalog ?? false,
     cureStaleCredentials: options.cureStaleCredentials ?? true,
-    close: api.close
+    close: api.close,
+    now
   }
   const server = await berth(t, { storage, registry, logger, identity, deletes })
   const ask = (method: string, url: string, { headers = {}, ...rest }: Ask = {}) =>
