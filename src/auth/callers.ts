@@ -3,7 +3,7 @@ import type { UserInfo } from '../kubernetes/user-info.ts'
 import { RegistryError } from '../oci/error.ts'
 import { ANONYMOUS, type Authority } from './authority.ts'
 import { type ChallengeOptions, challenge } from './challenge.ts'
-import { type Credential, parseAuthorization } from './credentials.ts'
+import { type Credential, fingerprintOf, parseAuthorization } from './credentials.ts'
 import type { ExternalOrigin, Incoming } from './external-origin.ts'
 import type { Failures } from './failures.ts'
 import { shown } from './permissions.ts'
@@ -59,7 +59,7 @@ export function createCallers({
   hash,
   logger
 }: CallersOptions): Callers {
-  const fingerprint = (secret: string): string => hash(`fingerprint ${secret}`).slice(0, 12)
+  const fingerprint = (secret: string): string => fingerprintOf(hash, secret)
 
   function tell(request: FastifyRequest, reply: FastifyReply, { scope, error }: About): void {
     const base = origin.origin(incoming(request))

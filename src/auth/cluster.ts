@@ -4,6 +4,7 @@ import { RegistryError } from '../oci/error.ts'
 import type { Siblings } from '../registry/siblings.ts'
 import { createAnswers } from './answers.ts'
 import { type Authority, type Decision, isAnonymous } from './authority.ts'
+import { fingerprintOf } from './credentials.ts'
 import { attributesOf, explainDenial, placeOf } from './permissions.ts'
 
 /** For so long the API server's answer is trusted; what it refused may have been granted meanwhile. */
@@ -26,7 +27,7 @@ export interface ClusterOptions {
   siblings: Siblings
   /** A keyed hash, so that neither memory nor messages between processes hold tokens. */
   hash: (text: string) => string
-  logger: { warn(text: string): void }
+  logger: { info(text: string): void; warn(text: string): void }
   now?: () => number
 }
 
@@ -52,7 +53,13 @@ export function createClusterAuthority(options: ClusterOptions): Authority {
     if (now() >= forbiddenUntil) {
       try {
         const verdict = await api.reviewToken(token, audiences)
-        if (!verdict.authenticated) return undefined
+        if (!verdict.authenticated) {
+          const credential = fingerprintOf(hash, token)
+          logger.info(
+            `credential ${credential} is nobody's: the API server says ${verdict.error || 'no more'}`
+          )
+          return undefined
+        }
         const isMeant = audiences.length === 0 || audiences.some((each) => verdict.audiences.includes(each))
         return isMeant ? verdict.user : undefined
       } catch (error) {

@@ -6,6 +6,11 @@ export type Credential =
   /** With what is wrong, in words. */
   | { kind: 'malformed'; problem: string }
 
+/** A name for a secret that tells nothing of it, for the log. @param hash a keyed one, in base64url */
+export function fingerprintOf(hash: (text: string) => string, secret: string): string {
+  return hash(`fingerprint ${secret}`).slice(0, 12)
+}
+
 const NONE: Credential = { kind: 'none' }
 
 /**

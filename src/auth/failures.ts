@@ -12,7 +12,7 @@ export interface Failures {
   /** Whole seconds to wait, at least 1; undefined when it may be tried. */
   limited(address: string, credential: string): number | undefined
   failed(address: string, credential: string): void
-  /** From now on it is never limited, until it fails. */
+  /** From now on it is never limited, and its failures are not counted. */
   succeeded(credential: string): void
 }
 
@@ -70,7 +70,8 @@ export function createFailures(options: FailuresOptions): Failures {
     },
 
     failed(address, credential) {
-      good.delete(credential)
+      // It has expired, or an API server that has just started does not know it yet: nobody is guessing.
+      if (good.has(credential)) return
       count(ofAddresses, networkOf(address), () => credential)
       count(ofCredentials, credential, String)
     },
