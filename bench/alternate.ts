@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { run, scratch } from '../test/integration/support/processes.ts'
 import { printCommands } from './commands.ts'
 import type { Contender } from './contenders.ts'
-import type { Group, Measure, Sample, Site } from './measure.ts'
+import { type Group, type Measure, type Sample, type Site, takesPart } from './measure.ts'
 import { type Setup, setupName } from './setup.ts'
 
 /** What came of one measure in one setup. */
@@ -35,8 +35,9 @@ export async function alternate(
   contenders: readonly Contender[],
   rounds: number
 ): Promise<Result[]> {
-  const results = measures.map(({ name, title, unit, better, files }): Result => {
-    const taking = contenders.filter(({ layout }) => files || layout !== 'files')
+  const results = measures.map((measure): Result => {
+    const { name, title, unit, better } = measure
+    const taking = contenders.filter((contender) => takesPart(contender, measure))
     const each = taking.map(({ name }): ContenderResult => ({ name, samples: [], voids: [] }))
     return { name, title, unit, better, setup: setupName(setup), contenders: each }
   })

@@ -1,6 +1,7 @@
 import { copyFileSync, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { goTool } from '../test/go/build.ts'
+import { type Login, loginSettings } from '../test/integration/support/logins.ts'
 import {
   CHECKOUT,
   type RunningServer,
@@ -19,28 +20,23 @@ export interface Contender {
   title: string
   /** How it keeps things; `files` only serves them. */
   layout: 'distribution' | 'zot' | 'files'
+  isBerth?: boolean
+  /** What it asks for, unless everybody may come in. */
+  login?: Login
   /** Builds or looks for what it takes and gives its version. @throws Error when it cannot run here */
   version(): Promise<string>
   /** Over a folder that it may have filled before. */
   start(root: string, setup: Setup): Promise<RunningServer>
 }
 
+const LOGIN: Login = { username: 'bench', password: 'a password' }
+
 /** In the order of the tables. The reference is the first of those named that can run. */
 export const CONTENDERS: readonly Contender[] = [
-  {
-    name: 'berth-1',
-    title: 'berth, 1 process',
-    layout: 'distribution',
-    version: berthVersion,
-    start: (root, setup) => startBerth(root, setup, 1)
-  },
-  {
-    name: 'berth-2',
-    title: 'berth, 2 processes',
-    layout: 'distribution',
-    version: berthVersion,
-    start: (root, setup) => startBerth(root, setup, 2)
-  },
+  berth(1),
+  berth(2),
+  berth(1, LOGIN),
+  berth(2, LOGIN),
   {
     name: 'distribution',
     title: 'CNCF distribution 3',
@@ -74,8 +70,23 @@ export const CONTENDERS: readonly Contender[] = [
 /** CNCF distribution 3, or where it cannot be built what Debian has of it. */
 export const REFERENCES: readonly string[] = ['distribution', 'docker-registry']
 
+function berth(processes: number, login?: Login): Contender {
+  return {
+    name: `berth-${processes}${login === undefined ? '' : '-login'}`,
+    title: `berth, ${processes} process${processes === 1 ? '' : 'es'}${login === undefined ? '' : ', htpasswd'}`,
+    ...{ layout: 'distribution', isBerth: true, version: berthVersion },
+    ...(login !== undefined && { login }),
+    start: (root, setup) => startBerth(root, setup, processes, login)
+  }
+}
+
 /** By the start command of package.json, so that what is measured is what is started. */
-async function startBerth(root: string, setup: Setup, processes: number): Promise<RunningServer> {
+async function startBerth(
+  root: string,
+  setup: Setup,
+  processes: number,
+  login: Login | undefined
+): Promise<RunningServer> {
   const { scripts } = JSON.parse(readFileSync(join(CHECKOUT, 'package.json'), 'utf8'))
   return startBerthWith({
     root,
@@ -83,7 +94,8 @@ async function startBerth(root: string, setup: Setup, processes: number): Promis
     env: {
       PATH: `${nodeOfItsOwn()}:${process.env.PATH}`,
       REGISTRY_HTTP_PROCESSES: `${processes}`,
-      ...(await settings(setup))
+      ...(await settings(setup)),
+      ...(login !== undefined && (await loginSettings(login)))
     }
   })
 }

@@ -43,12 +43,19 @@ export interface Measure {
   setups: readonly Setup[]
   /** Whether servers of files take part too. */
   files?: boolean
+  /** Whether it is berths only that take part: those that ask for logins as well, and those that do not. */
+  logins?: boolean
   /** Whether each sample starts a server of its own, which nothing warms up. */
   fresh?: boolean
   /** Whether a short bench has it. */
   quick?: boolean
   /** @throws Error when anything was not as it should be: the sample is then void */
   sample(site: Site, round: number): Promise<Sample>
+}
+
+export function takesPart({ layout, login, isBerth }: Contender, { files, logins }: Measure): boolean {
+  if (logins) return isBerth === true
+  return login === undefined && (files === true || layout !== 'files')
 }
 
 /** Measures that share servers and what is stored on them. */

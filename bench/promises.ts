@@ -40,6 +40,11 @@ const PROMISES: readonly Promised[] = [
         quotient(of(name, contender, setup)?.cpu, of(name, reference, setup)?.cpu)
     }))
   ]),
+  {
+    promise: 'manifest-get-token, × without logins',
+    ...atLeast(0.8),
+    measure: (of, name) => throughput('manifest-get-token')(of, `${name}-login`, name)
+  },
   { promise: 'pull-1, × reference', ...atLeast(1.2), measure: throughput('pull-1') },
   {
     promise: 'pull-1, × nginx with sendfile',

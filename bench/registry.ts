@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { globSync, mkdirSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Login } from '../test/integration/support/logins.ts'
 import { bytesOf, type Content, writeContent } from './content.ts'
 import { type Image, MANIFEST_TYPE } from './image.ts'
 import { type Answer, type Connection, connect, type Exchange } from './load/connection.ts'
@@ -28,8 +29,19 @@ export async function expect(connection: Connection, status: number, exchange: E
   return answer
 }
 
-export async function pushImage(url: string, repository: string, image: Image, tag: string): Promise<void> {
-  await withConnection(url, async (connection) => {
+/** @param headers more of them for each request, such as those of a login */
+export async function pushImage(
+  url: string,
+  repository: string,
+  image: Image,
+  tag: string,
+  headers: Record<string, string> = {}
+): Promise<void> {
+  await withConnection(url, async (plain) => {
+    const connection: Connection = {
+      ...plain,
+      exchange: (each) => plain.exchange({ ...each, headers: { ...headers, ...each.headers } })
+    }
     for (const blob of [...image.layers, image.config]) await putBlob(connection, repository, blob)
     await expect(connection, 201, {
       method: 'PUT',
@@ -74,6 +86,10 @@ export async function openUpload(connection: Connection, repository: string): Pr
 export async function closeUpload(connection: Connection, location: string, blob: Content): Promise<void> {
   const path = closingOf(location, blob)
   await expect(connection, 201, { method: 'PUT', path, headers: { 'Content-Length': 0 } })
+}
+
+export function basicOf({ username, password }: Login): Record<string, string> {
+  return { Authorization: `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}` }
 }
 
 export async function getBytes(url: string, path: string, headers: Record<string, string>): Promise<Buffer> {

@@ -2,13 +2,14 @@ import { alternate } from './alternate.ts'
 import { isInstalled } from './commands.ts'
 import { CONTENDERS, type Contender, REFERENCES } from './contenders.ts'
 import { describeMachine, freeSpace } from './machine.ts'
-import type { Group, Measure } from './measure.ts'
+import { type Group, type Measure, takesPart } from './measure.ts'
 import { listMeasures } from './measures/lists.ts'
 import { pullMeasures } from './measures/pulls.ts'
 import { pushMeasures } from './measures/pushes.ts'
 import { requestMeasures } from './measures/requests.ts'
 import { smallImageMeasures } from './measures/small-images.ts'
 import { stormMeasures } from './measures/storm.ts'
+import { tokenMeasures } from './measures/tokens.ts'
 import { vitalMeasures } from './measures/vitals.ts'
 import { type Options, parseOptions } from './options.ts'
 import { openRecord } from './record.ts'
@@ -44,9 +45,7 @@ async function main(options: Options): Promise<void> {
   for (const group of groupsOf(options.sizes)) {
     const chosen = group.measures.filter((measure) => isChosen(measure, options, leaveOut))
     for (const [setup, measures] of bySetup(chosen, options)) {
-      const taking = contenders.filter(
-        ({ layout }) => layout !== 'files' || measures.some(({ files }) => files)
-      )
+      const taking = contenders.filter((each) => measures.some((measure) => takesPart(each, measure)))
       const space = group.space(taking.length) + RESERVE
       if (freeSpace() < space) {
         const names = measures.map(({ name }) => name).join(', ')
@@ -68,6 +67,7 @@ async function main(options: Options): Promise<void> {
 function groupsOf(sizes: Sizes): Group[] {
   return [
     requestMeasures(sizes),
+    tokenMeasures(sizes),
     pullMeasures(sizes),
     pushMeasures(sizes),
     smallImageMeasures(sizes),

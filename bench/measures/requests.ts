@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { ab, type Hammered, load, wrk } from '../commands.ts'
+import { ab, type Hammered, type Hammering, load, wrk } from '../commands.ts'
 import { imageOf, MANIFEST_TYPE } from '../image.ts'
 import type { Group, Measure, Sample, Site } from '../measure.ts'
 import { expect, placeBlob, pushImage, withConnection } from '../registry.ts'
@@ -9,7 +9,7 @@ import { percentiles } from '../statistics.ts'
 import { metered } from '../usage.ts'
 
 const REPOSITORY = 'bench/requests'
-const CONNECTIONS = 32
+export const CONNECTIONS = 32
 const LAYER_SIZE = 16 * 1024
 const LAYERS = 10
 
@@ -23,14 +23,6 @@ export function requestMeasures({ seconds }: Sizes): Group {
   const small = `/v2/${REPOSITORY}/blobs/${config.digest}`
   const headers = { Accept: MANIFEST_TYPE }
   const hammering = { connections: CONNECTIONS, seconds, headers }
-
-  async function getByWrk(url: string, path: string, length: number): Promise<Hammered> {
-    const answer = await withConnection(url, (connection) =>
-      expect(connection, 200, { method: 'GET', path, headers })
-    )
-    if (answer.length !== length) throw new Error(`${path}: ${answer.length} bytes, not ${length}`)
-    return wrk(url + path, answer.head.length + '\r\n\r\n'.length + length, hammering)
-  }
 
   async function head(url: string, path: string, length: number): Promise<Hammered> {
     const result = await load({ job: 'hammer', method: 'HEAD', url, path, length, ...hammering })
@@ -48,13 +40,13 @@ export function requestMeasures({ seconds }: Sizes): Group {
     measures: [
       {
         ...measure('manifest-get-tag', 'manifest GET by tag', ['wrk'], (url) =>
-          getByWrk(url, tag, manifest.length)
+          getByWrk(url, tag, manifest.length, hammering)
         ),
         setups: [PLAIN, TLS, LOGGED, TLS_LOGGED],
         quick: true
       },
       measure('manifest-get-digest', 'manifest GET by digest', ['wrk'], (url) =>
-        getByWrk(url, byDigest, manifest.length)
+        getByWrk(url, byDigest, manifest.length, hammering)
       ),
       measure('manifest-head-tag', 'manifest HEAD by tag', [], (url) => head(url, tag, manifest.length)),
       measure('manifest-head-digest', 'manifest HEAD by digest', [], (url) =>
@@ -75,6 +67,20 @@ export function requestMeasures({ seconds }: Sizes): Group {
       }
     ]
   }
+}
+
+export async function getByWrk(
+  url: string,
+  path: string,
+  length: number,
+  hammering: Hammering
+): Promise<Hammered> {
+  const { headers = {} } = hammering
+  const answer = await withConnection(url, (connection) =>
+    expect(connection, 200, { method: 'GET', path, headers })
+  )
+  if (answer.length !== length) throw new Error(`${path}: ${answer.length} bytes, not ${length}`)
+  return wrk(url + path, answer.head.length + '\r\n\r\n'.length + length, hammering)
 }
 
 function measure(

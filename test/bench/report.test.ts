@@ -66,6 +66,19 @@ t.test('a promise is met or missed by the ratio to the reference', async (t) => 
   t.match(text, `${verdicts.length - 2} promises were not measured`)
 })
 
+t.test('what a token costs is judged beside the same berth without logins', async (t) => {
+  const results = [
+    sampled('manifest-get-token', {
+      ...{ 'berth-1': [100], 'berth-2': [200], 'berth-1-login': [80], 'berth-2-login': [159] }
+    })
+  ]
+  const verdict = judge(results, undefined).find(({ promise }) => /^manifest-get-token/.test(promise))
+  t.strictSame(verdict?.measured, {
+    'berth-1': { figure: '0.800', met: true },
+    'berth-2': { figure: '0.795', met: false }
+  })
+})
+
 t.test('a storm with an error breaks its promise, whatever its figures', async (t) => {
   const storm = sampled('storm', { 'berth-1': [200], 'berth-2': [] })
   const judged = () => judge([storm], undefined).find((each) => /^storm/.test(each.promise))
