@@ -1,4 +1,4 @@
-import { createHmac, randomBytes } from 'node:crypto'
+import { createHmac, createSecretKey, randomBytes } from 'node:crypto'
 import { open, stat } from 'node:fs/promises'
 import bcrypt from 'bcrypt'
 import { LRUCache } from 'lru-cache'
@@ -70,7 +70,7 @@ const MOST_TOLD = 10
 /** @throws HtpasswdError when the file cannot be read. Later its former content stays, and a warning is logged */
 export async function openHtpasswd(options: HtpasswdOptions): Promise<Htpasswd> {
   const { path, logger, now = () => performance.now(), compare = bcrypt.compare } = options
-  const key = randomBytes(32)
+  const key = createSecretKey(randomBytes(32)) // of a Buffer each HMAC would make one
   const good = new LRUCache<string, true>({ max: MOST_REMEMBERED })
   const running = new Map<string, Promise<boolean | 'busy'>>()
   const line = createLine(AT_ONCE, MOST_WAITING)
