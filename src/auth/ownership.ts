@@ -9,7 +9,7 @@ import { told } from './cluster.ts'
 /** A namespace's UID may be so old where a repository is read. */
 const UID_MS = 10_000
 /** And so old where it is about to be given to a namespace, or taken from one. */
-const FRESH_UID_MS = 500
+const FRESH_UID_MS = 2000
 
 /** What was found in order is not looked at again for so long. */
 const SETTLED_MS = 1000
@@ -68,6 +68,7 @@ export function createOwnership({
   })
   const lastKnown = new LRUCache<string, { uid: string | undefined; at: number }>({ max: 10_000 })
   const settled = new LRUCache<RepositoryName, number>({ max: 10_000 })
+  const claims = new Map<RepositoryName, Promise<void>>()
   let forbiddenUntil = Number.NEGATIVE_INFINITY
   let silentUntil = Number.NEGATIVE_INFINITY
 
@@ -128,6 +129,17 @@ export function createOwnership({
     }
   }
 
+  async function claimNow(repository: RepositoryName, namespace: string): Promise<void> {
+    const former = await owners.read(repository)
+    // Another request was faster.
+    if (former !== undefined && former === uids.peek(namespace)) return
+    // To take it from another, the UID must be looked up after that one was found: only then is that one gone for good.
+    const maxAgeMs = former === undefined ? FRESH_UID_MS : 0
+    const uid = await unlessForbidden(async () => (await uidOf(namespace, maxAgeMs)) ?? null)
+    if (uid === null) throw new RegistryError('NAME_UNKNOWN', `there is no namespace "${namespace}"`)
+    if (uid !== undefined) await owners.claim(repository, uid, former)
+  }
+
   return {
     isSettled: (repository) => now() < (settled.get(repository) ?? 0),
 
@@ -137,13 +149,14 @@ export function createOwnership({
       return standing
     },
 
-    async claim(repository, namespace) {
-      const former = await owners.read(repository)
-      // To take it from another, the UID must be looked up after that one was found: only then is that one gone for good.
-      const maxAgeMs = former === undefined ? FRESH_UID_MS : 0
-      const uid = await unlessForbidden(async () => (await uidOf(namespace, maxAgeMs)) ?? null)
-      if (uid === null) throw new RegistryError('NAME_UNKNOWN', `there is no namespace "${namespace}"`)
-      if (uid !== undefined) await owners.claim(repository, uid, former)
+    claim(repository, namespace) {
+      // Clients push layers side by side.
+      let claim = claims.get(repository)
+      if (claim === undefined) {
+        claim = claimNow(repository, namespace).finally(() => claims.delete(repository))
+        claims.set(repository, claim)
+      }
+      return claim
     }
   }
 }
