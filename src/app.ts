@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { Readable } from 'node:stream'
 import Fastify, { type FastifyInstance, type FastifyRequest, type HTTPMethods, LogController } from 'fastify'
 import { guardAccess } from './auth/access.ts'
+import { createExternalOrigin, type ExternalOrigin, incomingOf } from './auth/external-origin.ts'
 import type { Identity, IdentityParts } from './auth/identity.ts'
 import { baseRoutes } from './http/base.ts'
 import { blobRoutes } from './http/blobs.ts'
@@ -33,6 +34,8 @@ export interface AppParts {
   deletes: boolean
   /** Without it the server speaks plain HTTP. */
   tls?: Tls
+  /** How clients reach this server, where there are proxies in front of it. */
+  origin?: ExternalOrigin
   /** Who callers are and what they may do. Without it everybody may do everything. */
   identity?: IdentityParts | undefined
 }
@@ -47,6 +50,9 @@ const MAX_HEADER_BYTES = 64 * 1024
 export async function createApp(parts: AppParts): Promise<FastifyInstance> {
   const { registry, logger, deletes, tls } = parts
   const accessLog = parts.accessLog ? logger : undefined
+  const { origin = createExternalOrigin({ trustedProxies: [] }) } = parts
+  const addressOf = (request: FastifyRequest) => origin.clientAddress(incomingOf(request))
+  const logParts = { refusalOf, addressOf }
   // A request without Host is refused in refuseDoubles, in the words of the specification.
   const http = { maxHeaderSize: MAX_HEADER_BYTES, requireHostHeader: false, optimizeEmptyRequests: true }
   const app = Fastify({
@@ -66,7 +72,7 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
     rewriteUrl: ({ url = '/' }) => foldRepositoryName(url),
     // What the router cannot read runs no hooks.
     frameworkErrors: (error, request, reply) => {
-      if (accessLog !== undefined) logRequest(accessLog, request, reply, refusalOf)
+      if (accessLog !== undefined) logRequest(accessLog, request, reply, logParts)
       sendError(error, request, reply.header('connection', 'close'))
     },
     clientErrorHandler: answerBadHttp
@@ -85,7 +91,7 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
   app.addContentTypeParser('*', (_request, _payload, done) => done(null))
   // These two run for every request: with callbacks, since promises would cost a tenth of the rate.
   app.addHook('onRequest', (request, reply, done) => {
-    if (accessLog !== undefined) logRequest(accessLog, request, reply, refusalOf)
+    if (accessLog !== undefined) logRequest(accessLog, request, reply, logParts)
     refuseDoubles(request)
     setContentTypeAside(request)
     reply
@@ -112,7 +118,8 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
     app.server.once('close', () => clearInterval(closing))
   })
 
-  const identity = parts.identity === undefined ? undefined : await knowCallers(app, parts, parts.identity)
+  const identity =
+    parts.identity === undefined ? undefined : await knowCallers(app, { ...parts, origin }, parts.identity)
   const { repositories } = registry
   await app.register(healthRoutes)
   await app.register(async (v2) => {
@@ -134,7 +141,7 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
 /** Registers what signs tokens, and puts together what knows callers. */
 async function knowCallers(
   app: FastifyInstance,
-  { registry: { repositories }, logger = SILENT }: Pick<AppParts, 'registry'> & { logger?: Speaks },
+  { registry: { repositories }, origin, logger = SILENT }: Surroundings,
   parts: IdentityParts
 ): Promise<Identity & { logger: Speaks; cureStaleCredentials: boolean }> {
   const [{ default: jwt }, { createIdentity }] = await Promise.all([
@@ -145,11 +152,13 @@ async function knowCallers(
   await app.register(jwt, { secret: randomBytes(32) })
   app.addHook('onClose', async () => parts.close())
   const { sign, verify } = app.jwt
-  const identity = createIdentity({ ...parts, sign, verify, repositories, logger })
+  const identity = createIdentity({ ...parts, sign, verify, repositories, origin, logger })
   return { ...identity, logger, cureStaleCredentials: parts.cureStaleCredentials }
 }
 
 type Speaks = Pick<Logger, 'info'>
+
+type Surroundings = Pick<AppParts, 'registry'> & { origin: ExternalOrigin; logger?: Speaks }
 
 const SILENT: Speaks = { info() {} }
 

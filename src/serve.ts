@@ -4,6 +4,7 @@ import { createSecureContext, Server as SecureServer } from 'node:tls'
 import type { FastifyInstance } from 'fastify'
 import { openStorage } from '../storage/open.ts'
 import { createApp, type Tls } from './app.ts'
+import { createExternalOrigin } from './auth/external-origin.ts'
 import { createKeyRing, deriveKeys, type KeyRing } from './auth/keys.ts'
 import { openIdentity } from './auth/open.ts'
 import { TOKEN_LIFE_MS } from './auth/tokens.ts'
@@ -55,6 +56,10 @@ export async function serve(options: ServeOptions): Promise<{ stop(): Promise<vo
     logger,
     accessLog: !config.log.accesslog.disabled,
     deletes: config.storage.delete.enabled,
+    origin: createExternalOrigin({
+      trustedProxies: config.http.trustedproxies,
+      tokenRealm: config.openshift.auth.tokenrealm
+    }),
     identity: await openIdentity({ ...options, keys, owners: registry.owners }),
     ...(tls !== undefined && { tls })
   })

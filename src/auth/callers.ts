@@ -4,7 +4,7 @@ import { RegistryError } from '../oci/error.ts'
 import { ANONYMOUS, type Authority } from './authority.ts'
 import { type ChallengeOptions, challenge } from './challenge.ts'
 import { type Credential, fingerprintOf, parseAuthorization } from './credentials.ts'
-import type { ExternalOrigin, Incoming } from './external-origin.ts'
+import { type ExternalOrigin, incomingOf } from './external-origin.ts'
 import type { Failures } from './failures.ts'
 import { shown } from './permissions.ts'
 import type { RegistryToken, Tokens } from './tokens.ts'
@@ -62,7 +62,7 @@ export function createCallers({
   const fingerprint = (secret: string): string => fingerprintOf(hash, secret)
 
   function tell(request: FastifyRequest, reply: FastifyReply, { scope, error }: About): void {
-    const base = origin.origin(incoming(request))
+    const base = origin.origin(incomingOf(request))
     if (base === undefined) throw new RegistryError('REQUEST_INVALID', 'Host: must be host or host:port')
     const bearer = challenge({ realm: `${base}${TOKEN_PATH}`, scope, error })
     const { basicRealm } = authority
@@ -78,7 +78,7 @@ export function createCallers({
     reply: FastifyReply,
     shown: Shown
   ): Promise<UserInfo | undefined> {
-    const address = origin.clientAddress(incoming(request)) ?? ''
+    const address = origin.clientAddress(incomingOf(request)) ?? ''
     const credential = hash(`credential ${shown.name ?? ''} ${shown.secret}`)
     const wait = failures.limited(address, credential)
     if (wait !== undefined) {
@@ -142,8 +142,4 @@ export function createCallers({
       )
     }
   }
-}
-
-function incoming({ headers, socket }: FastifyRequest): Incoming {
-  return { headers, remoteAddress: socket.remoteAddress, encrypted: 'encrypted' in socket }
 }

@@ -11,6 +11,16 @@ export interface Incoming {
   encrypted: boolean
 }
 
+export function incomingOf({
+  headers,
+  socket
+}: {
+  headers: IncomingHttpHeaders
+  socket: { remoteAddress?: string | undefined }
+}): Incoming {
+  return { headers, remoteAddress: socket.remoteAddress, encrypted: 'encrypted' in socket }
+}
+
 export interface ExternalOriginOptions {
   /** Addresses and CIDRs (`http.trustedproxies`) of proxies whose forwarding headers tell the truth. */
   trustedProxies: readonly string[]

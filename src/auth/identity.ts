@@ -19,7 +19,6 @@ export interface IdentityParts {
   authority: Authority
   keys: KeyRing
   failures: Failures
-  origin: ExternalOrigin
   /** Without it a repository belongs to whoever has a namespace of its name. */
   ownership?: Ownership | undefined
   /** Whether whoever has not logged in may list repositories. */
@@ -45,6 +44,8 @@ export interface IdentityOptions extends IdentityParts, Pick<TokensOptions, 'sig
     exists(name: RepositoryName): Promise<boolean>
     list(page: ListingPage): Promise<Listing<RepositoryName>>
   }
+  /** How clients reach this registry. */
+  origin: ExternalOrigin
   logger: { info(text: string): void }
 }
 

@@ -2,7 +2,6 @@ import type { Config } from '../config/config.ts'
 import type { RepositoryName } from '../oci/name.ts'
 import type { Siblings } from '../registry/siblings.ts'
 import type { Authority } from './authority.ts'
-import { createExternalOrigin } from './external-origin.ts'
 import { createFailures } from './failures.ts'
 import { hashWith, type IdentityParts } from './identity.ts'
 import type { KeyRing } from './keys.ts'
@@ -37,10 +36,6 @@ export async function openIdentity(options: OpenIdentityOptions): Promise<Identi
     ...asked,
     keys,
     failures: createFailures({ max: http.maxfailedlogins }),
-    origin: createExternalOrigin({
-      trustedProxies: http.trustedproxies,
-      tokenRealm: openshift.auth.tokenrealm
-    }),
     anonymousCatalog: openshift.auth.anonymouscatalog,
     cureStaleCredentials: openshift.auth.curestalecredentials
   }

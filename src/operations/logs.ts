@@ -81,19 +81,24 @@ export interface Refusal {
   details: readonly string[]
 }
 
+export interface LogParts {
+  refusalOf(request: FastifyRequest): Refusal | undefined
+  addressOf(request: FastifyRequest): string | undefined
+}
+
 /**
  * Writes one line for a request, when its answer has left or its client has.
- * @param refusalOf why a request was refused, if it was
+ * @param parts.refusalOf why a request was refused, if it was
+ * @param parts.addressOf where it came from, whatever proxies stand between; undefined for a connection that is gone
  */
 export function logRequest(
   logger: Logger,
   request: FastifyRequest,
   reply: FastifyReply,
-  refusalOf: (request: FastifyRequest) => Refusal | undefined
+  { refusalOf, addressOf }: LogParts
 ): void {
   const since = performance.now()
-  // A connection that has ended has none.
-  const ip = ((request.ip as string | undefined) ?? '-').replace(/^::ffff:/, '')
+  const ip = addressOf(request) ?? '-'
   reply.raw.on('close', () => {
     const ms = performance.now() - since
     logger.access(accessLine(ip, request, reply, ms, refusalOf(request)))

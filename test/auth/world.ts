@@ -78,7 +78,6 @@ export async function world(t: Test, options: WorldOptions = {}): Promise<World>
     authority,
     keys,
     failures: createFailures({ max: options.maxFailedLogins ?? 1000, now }),
-    origin: createExternalOrigin({ trustedProxies: options.trustedProxies ?? [] }),
     ownership:
       options.namespaceUids === false
         ? undefined
@@ -88,7 +87,14 @@ export async function world(t: Test, options: WorldOptions = {}): Promise<World>
     close: api.close,
     now
   }
-  const server = await berth(t, { storage, registry, logger, identity, deletes })
+  const server = await berth(t, {
+    storage,
+    registry,
+    logger,
+    identity,
+    deletes,
+    origin: createExternalOrigin({ trustedProxies: options.trustedProxies ?? [] })
+  })
   const ask = (method: string, url: string, { headers = {}, ...rest }: Ask = {}) =>
     server.ask(method, url, { headers: { host: HOST, ...headers }, ...rest })
   return {

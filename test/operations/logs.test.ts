@@ -4,6 +4,7 @@ import { request } from 'node:http'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import t, { type Test } from 'tap'
+import { createExternalOrigin } from '../../src/auth/external-origin.ts'
 import { createLogger } from '../../src/operations/logs.ts'
 import { StorageUnavailable } from '../../storage/driver.ts'
 import { memoryStorage } from '../../storage/memory.ts'
@@ -243,4 +244,13 @@ t.test('what is below the level is left out, requests too', async (t) => {
     parseLines(text()).map(({ msg }) => msg),
     ['yes', 'yes']
   )
+})
+
+t.test("behind a proxy that is trusted, a line has the client's address", async (t) => {
+  const lines: string[] = []
+  const logger = { ...fileLogger(t).logger, access: (line: string) => void lines.push(line) }
+  const origin = createExternalOrigin({ trustedProxies: ['127.0.0.0/8'] })
+  const { ask } = await berth(t, { logger, accessLog: true, origin })
+  await ask('GET', '/v2/', { headers: { host: 'localhost', 'x-forwarded-for': '198.51.100.9, 203.0.113.5' } })
+  t.match(lines, [/^203\.0\.113\.5 GET \/v2\/ 200/])
 })
