@@ -3,8 +3,8 @@ import { deepEqual, equal, match, rejects } from 'node:assert/strict'
 import { join } from 'node:path'
 import { startKube } from '../support/kube.ts'
 import { CHECKOUT, CommandFailed, run, scratch, startBerth } from '../support/processes.ts'
+import { type Client, createClients } from '../support/registry-clients.ts'
 import { needGoTool, step } from '../support/steps.ts'
-import { type Client, createClients } from './clients.ts'
 
 const kube = await startKube()
 for (const name of ['berth', 'team', 'other', 'public', 'ci']) await kube.createNamespace(name)
@@ -26,7 +26,7 @@ const account = await kube.token('berth', 'registry')
 const registry = await startBerth({
   env: { REGISTRY_AUTH: 'openshift', KUBECONFIG: kube.kubeconfig({ token: account }) }
 })
-const clients = await createClients(registry.host)
+const clients = await createClients(registry)
 
 for (const [name, make] of Object.entries(clients)) {
   async function as(user: string): Promise<Client> {
