@@ -1,195 +1,246 @@
-// Random roles and bindings, and random requests: berth decides each of them as the API server itself does.
-//
-//   node test/integration/kubernetes/policies.check.ts --seed N --policies N
-import { join } from 'node:path'
-import { isDeepStrictEqual as isSame } from 'node:util'
-import { createClient, type Reply } from '../support/client.ts'
-import { type AccessAttributes, type KubeUser, startKube } from '../support/kube.ts'
-import { bindingOf, type Grant, type Manifest, objectPath, roleOf } from '../support/kube-objects.ts'
-import { CHECKOUT, startBerth } from '../support/processes.ts'
+// Random roles and bindings, and random requests under them: berth lets in exactly whom the API server's own access
+// reviews let in. --policies 1000 --seed N for the long form; --first N --policies 1 for one that was reported.
+import { startKube } from '../support/kube.ts'
+import { prepareCluster } from '../support/kube-berth.ts'
+import { type Manifest, objectPath } from '../support/kube-objects.ts'
 import { type Random, seeded } from '../support/random.ts'
-import { createVerdict, numberOption, textOption } from '../support/verdict.ts'
+import { createVerdict, numberOption } from '../support/verdict.ts'
+import { type Attempt, fullName, type Repository, randomAttempt, type Sender, stock } from './attempts.ts'
+import { createOracle, type TokenAction } from './oracle.ts'
+import { randomPolicy } from './random-policy.ts'
+import { ANYBODY, createRegistries, exchange, type Person, type Registry } from './registries.ts'
 
-const seed = textOption('seed') ?? String(Date.now())
-const policies = numberOption('policies', 1000)
-/** So many policies hold at the same time, each for an account of its own. */
-const BATCH = 50
-const GROUP = 'image.openshift.io'
-const NAMESPACES = ['alpha', 'beta']
-const NAMES = ['app', 'web']
-const REPOSITORIES = NAMESPACES.flatMap((namespace) => NAMES.map((name) => `${namespace}/${name}`))
-const GONE = `sha256:${'0'.repeat(64)}`
+const REQUESTS = 10
 
-const RESOURCES = [
-  ...['imagestreams/layers', 'imagestreams/layers', 'imagestreams', 'imagestreamtags', 'imagestreamimages'],
-  ...['images', '*', '*/layers', 'imagestreams/*', 'imagestreams/status', 'layers', 'pods']
-]
+/** How somebody shows who they are: with the cluster's token, or the registry's for what is done, for everything in
+ *  that repository, or for other things in it. */
+type Way = 'nothing' | 'basic' | 'bearer' | 'token' | 'token for all' | 'token for else'
 
-const { check, must, note, failures } = createVerdict()
-const random = seeded(seed)
-note(`seed ${seed}, ${policies} policies`)
+const SCOPES = { pull: 'pull', push: 'pull,push', delete: 'delete' }
+const OTHER_SCOPES = { pull: 'push,delete', push: 'pull,delete', delete: 'pull,push' }
+
+interface Scene {
+  number: number
+  random: Random
+  policy: readonly Manifest[]
+  people: readonly Person[]
+  registry: Registry
+  stocked: readonly Repository[]
+  /** Taken out once it was tried to push there. */
+  fresh: Repository[]
+}
+
+const seed = numberOption('seed', 1)
+const policies = numberOption('policies', 100)
+const first = numberOption('first', 0)
+const verdict = createVerdict()
+const figures = new Map<string, [allowed: number, refused: number]>()
 
 const kube = await startKube()
-for (const name of ['berth', 'ci', ...NAMESPACES]) await kube.createNamespace(name)
-await kube.apply(join(CHECKOUT, 'deploy/rbac/registry.yaml'), join(CHECKOUT, 'deploy/rbac/roles.yaml'))
-const registry = await startBerth({
-  env: {
-    REGISTRY_AUTH: 'openshift',
-    KUBECONFIG: kube.kubeconfig({ token: await kube.token('berth', 'registry') })
-  }
+const oracle = createOracle(kube)
+await prepareCluster(kube)
+await kube.createNamespace('stock')
+await kube.createServiceAccount('stock', 'admin')
+const adminToken = await kube.token('stock', 'admin')
+await kube.bind({
+  clusterRole: 'registry-editor',
+  subject: { kind: 'ServiceAccount', namespace: 'stock', name: 'admin' }
 })
-const client = createClient(registry.url)
-await fill()
 
-const tally = { allowed: 0, refused: 0 }
-for (let first = 0; first < policies; first += BATCH) {
-  const accounts = await Promise.all(
-    Array.from({ length: Math.min(BATCH, policies - first) }, (_, index) => createAccount(first + index))
-  )
-  const objects = accounts.flatMap(({ name }) => randomPolicy(random, name))
-  await kube.put(...objects)
-  await Promise.all(accounts.map(compare))
-  for (const manifest of objects) await kube.admin('DELETE', objectPath(manifest))
+verdict.note(`seed ${seed}, ${policies} policies, ${REQUESTS} requests under each`)
+const since = performance.now()
+const registries = createRegistries(kube, oracle, `settings ${seed}`)
+for (let number = first; number < first + policies && verdict.failures() < 20; number += 1) {
+  await judge(number)
 }
-note(`${tally.allowed} requests were allowed, ${tally.refused} refused`)
-check(Math.min(tally.allowed, tally.refused) > policies / 2, 'many requests were allowed, and many refused')
-check(failures() === 0, 'berth decided each request as the API server does')
-client.close()
-await registry.stop()
+await registries.stop()
+
+let tried = 0
+for (const [what, [allowed, refused]] of [...figures].sort()) {
+  verdict.note(`${what}: ${allowed} allowed, ${refused} refused`)
+  tried += allowed + refused
+}
+verdict.note(
+  `${tried} decisions of ${registries.started()} berths in ${Math.round((performance.now() - since) / 1000)} s`
+)
+verdict.check(verdict.failures() === 0, "berth decides as the API server's own access reviews do")
 await kube.end()
 
-interface Account {
-  name: string
-  user: KubeUser
-  token: string
-  index: number
-}
+async function judge(number: number): Promise<void> {
+  const random = seeded(`policies ${seed}`).branch(number)
+  const namespaces = [`a-${number}`, `b-${number}`]
+  const people: Person[] = [ANYBODY]
+  for (const namespace of namespaces) {
+    await kube.createNamespace(namespace)
+    const user = await kube.createServiceAccount(namespace, 'builder')
+    people.push({ ...user, token: await kube.token(namespace, 'builder') })
+  }
+  const policy = randomPolicy(random, `policy-${number}`, namespaces)
+  await kube.put(...policy)
+  const registry = await registries.for(number)
+  const admin = registry.as(`Bearer ${adminToken}`)
 
-async function createAccount(index: number): Promise<Account> {
-  const name = `account-${index}`
-  const user = await kube.createServiceAccount('ci', name)
-  return { name, user, token: await kube.token('ci', name), index }
-}
+  const names = ['app', 'web', ...(registry.nested ? ['team/app'] : [])]
+  const stocked = namespaces.flatMap((namespace) =>
+    names.map((name): Repository => ({ namespace, name, state: 'stocked' }))
+  )
+  for (const repository of stocked) await stock(admin, repository)
+  registry.stocked.push(...stocked)
+  const fresh = namespaces.flatMap((namespace) =>
+    ['new', 'tool'].map((name): Repository => ({ namespace, name, state: 'new' }))
+  )
+  fresh.push({ namespace: `gone-${number}`, name: 'app', state: 'without namespace' })
 
-/** One to three roles, each with one or two rules and bound once, to the account or to a group that it is in. */
-function randomPolicy(random: Random, account: string): Manifest[] {
-  return Array.from({ length: random.between(1, 3) }, (_, index) => {
-    const role = `${account}-${index}`
-    const namespace = random.pick(NAMESPACES)
-    const subject = randomSubject(random, account)
-    const rules = Array.from({ length: random.between(1, 2) }, () => randomRule(random))
-    if (random.chance(0.4)) return [roleOf(role, rules, namespace), bindingOf({ role, namespace, subject })]
-    const place = random.chance(0.6) ? { namespace } : {}
-    return [roleOf(role, rules), bindingOf({ clusterRole: role, subject, ...place })]
-  }).flat()
-}
-
-function randomSubject(random: Random, account: string): Grant['subject'] {
-  const chance = random.next()
-  // Now and then those that others are in, too: what is right for them changes with it.
-  if (chance < 0.03)
-    return { kind: 'Group', name: random.pick(['system:authenticated', 'system:serviceaccounts']) }
-  if (chance < 0.1) return { kind: 'Group', name: 'system:unauthenticated' }
-  if (chance < 0.4) return { kind: 'User', name: `system:serviceaccount:ci:${account}` }
-  return { kind: 'ServiceAccount', namespace: 'ci', name: account }
-}
-
-function randomRule(random: Random): object {
-  const some = <T>(list: readonly T[], most: number): T[] =>
-    Array.from({ length: random.between(1, most) }, () => random.pick(list))
-  return {
-    apiGroups: random.chance(0.8) ? [GROUP] : some(['', '*', 'apps', 'image.openshift.io.'], 2),
-    resources: some(RESOURCES, 3),
-    verbs: some(['get', 'update', 'create', 'delete', 'list', '*', 'patch'], 3),
-    ...(random.chance(0.25) && { resourceNames: some([...NAMES, 'other', '*'], 2) })
+  const scene = { number, random, policy, people, registry, stocked, fresh }
+  for (let time = 0; time < REQUESTS; time += 1) {
+    if (random.chance(0.15)) await tryExchange(scene)
+    else if (random.chance(0.05)) await tryCatalog(scene)
+    else await tryRequest(scene, admin)
+  }
+  // Nothing of it may hold for those who come after. Reviews know that once they know the next policy.
+  for (const one of policy.filter(({ metadata }) => metadata.namespace === undefined)) {
+    await kube.admin('DELETE', objectPath(one))
   }
 }
 
-/** Puts an image of nothing but its manifest into each repository. */
-async function fill(): Promise<void> {
-  const subject = { kind: 'ServiceAccount', namespace: 'ci', name: 'filler' } as const
-  const { token } = {
-    ...(await kube.createServiceAccount('ci', 'filler')),
-    token: await kube.token('ci', 'filler')
-  }
-  const grant = { clusterRole: 'registry-editor', subject }
-  await kube.bind(grant)
-  const mediaType = 'application/vnd.oci.image.index.v1+json'
-  for (const repository of REPOSITORIES) {
-    const { status } = await client.request('PUT', `/v2/${repository}/manifests/v1`, {
-      headers: { authorization: `Bearer ${token}`, 'content-type': mediaType },
-      body: Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType, manifests: [] }))
-    })
-    if (status !== 201) throw new Error(`${repository} could not be filled: ${status}`)
-  }
-  await kube.unbind(grant)
-}
-
-/** Asks berth and the API server all there is to ask for one account. */
-async function compare({ user, token, index }: Account): Promise<void> {
-  const oracle = async (attributes: Omit<AccessAttributes, 'group'>): Promise<boolean> =>
-    kube.accessReview(user, { group: GROUP, ...attributes })
-  const basic = `Basic ${Buffer.from(`unused:${token}`).toString('base64')}`
-  const authorization = index % 2 === 0 ? `Bearer ${token}` : basic
-  const ask = (method: string, path: string, credential = authorization): Promise<Reply> =>
-    client.request(method, path, { headers: { authorization: credential } })
-
-  const mayPrune = await oracle({ verb: 'delete', resource: 'images' })
-  const visible: string[] = []
-  const scopes: string[] = []
-  const granted: Record<string, string[]> = {}
-  for (const repository of [...REPOSITORIES, `alpha/fresh-${index}`]) {
-    const [namespace = '', name = ''] = repository.split('/')
-    const exists = REPOSITORIES.includes(repository)
-    const may = async (verb: string, resource: string, subresource?: string): Promise<boolean> =>
-      oracle({ namespace, name, verb, resource, ...(subresource && { subresource }) })
-    const pull = await may('get', 'imagestreams', 'layers')
-    const push = await may('update', 'imagestreams', 'layers')
-    const create = await may('create', 'imagestreams')
-    const deleteTag = await may('delete', 'imagestreamtags')
-    const deleteContent = await may('delete', 'imagestreamimages')
-
-    const decide = async (method: string, path: string, expected: boolean): Promise<void> => {
-      const { status, headers } = await ask(method, `/v2/${repository}/${path}`)
-      const allowed = [200, 202, 404].includes(status)
-      tally[allowed ? 'allowed' : 'refused'] += 1
-      const about = { account: user.username, request: `${method} ${repository}/${path}`, status, expected }
-      must(allowed === expected && (allowed || status === 403), 'berth decides as the API server', about)
-      if (method === 'POST' && allowed)
-        await ask('DELETE', String(headers.location).replace(registry.url, ''))
-    }
-    await decide('HEAD', 'manifests/v1', pull)
-    await decide('POST', 'blobs/uploads/', push && (exists || create))
-    await decide('DELETE', 'manifests/none', deleteTag || mayPrune)
-    await decide('DELETE', `manifests/${GONE}`, deleteContent || mayPrune)
-
-    // It shows the repositories of namespaces all of which may be pulled.
-    if (
-      exists &&
-      (await oracle({ namespace, verb: 'get', resource: 'imagestreams', subresource: 'layers' }))
-    ) {
-      visible.push(repository)
-    }
-    scopes.push(`scope=repository:${repository}:pull,push,delete`)
-    const mayDelete = deleteTag || deleteContent || mayPrune
-    const actions = [pull ? 'pull' : [], push ? 'push' : [], mayDelete ? 'delete' : []].flat()
-    if (actions.length > 0) granted[repository] = actions
-  }
-
-  const about = { account: user.username }
-  const catalog = JSON.parse((await ask('GET', '/v2/_catalog')).body.toString()).repositories
-  must(isSame(catalog, visible), 'the catalog shows namespaces that may be pulled', {
-    ...about,
-    catalog,
-    visible
+async function tryRequest(scene: Scene, admin: Sender): Promise<void> {
+  const { random, registry, people, stocked, fresh } = scene
+  const repository = random.pick(random.chance(0.75) || fresh.length === 0 ? stocked : fresh)
+  const attempt = await randomAttempt(random, { repository, source: random.pick(stocked), admin })
+  const person = random.pick(people)
+  const way = randomWay(random, person)
+  const scope = scopeFor(way, attempt, repository)
+  const credential =
+    scope === undefined
+      ? credentialOf(person, way)
+      : `Bearer ${(await exchange(registry, credentialOf(person, 'basic'), scope)).token}`
+  const expected = await expectedStatus({ person, way, attempt, repository })
+  const { method, path, body, headers } = attempt
+  const { status, body: text } = await registry
+    .as(credential)
+    .request(method, path, { ...(headers && { headers }), body: body ?? Buffer.alloc(0) })
+  if (repository.state === 'new' && attempt.action === 'push') fresh.splice(fresh.indexOf(repository), 1)
+  count(attempt.what, expected < 300 || expected === 404)
+  compare(scene, expected, status, {
+    what: attempt.what,
+    way,
+    who: person.username,
+    method,
+    path,
+    scope,
+    text: String(text)
   })
-  const answer = JSON.parse((await ask('GET', `/openshift/token?${scopes.join('&')}`, basic)).body.toString())
-  const { access } = JSON.parse(Buffer.from(answer.token.split('.')[1], 'base64url').toString())
-  const actions = Object.fromEntries(access.map((each: Access) => [each.name, each.actions]))
-  must(isSame(actions, granted), 'a token allows what may be done', { ...about, actions, granted })
 }
 
-interface Access {
-  name: string
-  actions: string[]
+function randomWay(random: Random, { token }: Person): Way {
+  if (random.chance(0.1)) return random.pick<Way>(['nothing', 'token for else'])
+  return random.pick<Way>(['token', 'token for all', ...(token ? (['basic', 'bearer'] as const) : [])])
+}
+
+/** What is asked of the token endpoint; undefined where no token of the registry is shown. */
+function scopeFor(way: Way, { action, source }: Attempt, repository: Repository): string | undefined {
+  const own = `repository:${fullName(repository)}`
+  if (way === 'token for all') return `${own}:*`
+  if (way === 'token for else') return `${own}:${OTHER_SCOPES[action]}`
+  if (way !== 'token') return undefined
+  return `${own}:${SCOPES[action]}${source ? ` repository:${fullName(source)}:pull` : ''}`
+}
+
+function credentialOf({ token }: Person, way: Way): string | undefined {
+  if (token === undefined || way === 'nothing') return undefined
+  return way === 'bearer' ? `Bearer ${token}` : `Basic ${Buffer.from(`any:one:${token}`).toString('base64')}`
+}
+
+interface Question {
+  person: Person
+  way: Way
+  attempt: Attempt
+  repository: Repository
+}
+
+async function expectedStatus({ person, way, attempt, repository }: Question): Promise<number> {
+  const { action, rights, status, source } = attempt
+  if (way === 'nothing' || way === 'token for else') return 401
+  const isToken = way === 'token' || way === 'token for all'
+  if (isToken && !(await oracle.grants(person, action, repository))) return 401
+  const ways = rights.map((all) => oracle.mayAll(person, all, repository))
+  if (!(await Promise.all(ways)).some(Boolean)) return 403
+  if (source === undefined) return status
+  const isInToken = way !== 'token for all' || fullName(source) === fullName(repository)
+  return isInToken && (await oracle.may(person, 'pull', source)) ? status : 202
+}
+
+async function tryExchange(scene: Scene): Promise<void> {
+  const { random, registry, people, stocked, fresh, number } = scene
+  const person = random.pick(people)
+  const asked = new Map<string, { place: Repository | undefined; actions: string[] }>()
+  const strange = [`a-${number}`, `A-${number}/app`, `a-${number}/deep/app/er`, `a_${number}/app`]
+  for (let scopes = random.between(1, 4); scopes > 0; scopes -= 1) {
+    const place = random.pick([...stocked, ...fresh])
+    const isStrange = random.chance(0.2)
+    const actions = ['pull', 'push', 'delete', '*', 'bake'].filter(() => random.chance(0.4))
+    if (actions.length > 0)
+      asked.set(isStrange ? random.pick(strange) : fullName(place), {
+        place: isStrange ? undefined : place,
+        actions
+      })
+  }
+  const scope = [...asked].map(([name, { actions }]) => `repository:${name}:${actions.join()}`).join(' ')
+  const expected: string[] = []
+  for (const [name, { place, actions }] of asked) {
+    const isDeep = name === `a-${number}/deep/app/er` && registry.nested
+    const where = place ?? (isDeep ? { namespace: `a-${number}`, name: 'deep/app/er' } : undefined)
+    if (where === undefined) continue
+    const wanted = (['pull', 'push', 'delete'] as const satisfies TokenAction[]).filter(
+      (action) => actions.includes(action) || actions.includes('*')
+    )
+    const granted = await Promise.all(wanted.map((action) => oracle.grants(person, action, where)))
+    const allowed = wanted.filter((_, index) => granted[index])
+    for (const [index, action] of wanted.entries()) count(`token to ${action}`, granted[index] === true)
+    if (allowed.length > 0) expected.push(`repository:${name}:${allowed.join()}`)
+  }
+  const way = random.pick(['basic', 'bearer'] as const)
+  const { access } = await exchange(registry, credentialOf(person, way), scope)
+  const about = { what: 'token', way, who: person.username, scope }
+  compare(scene, expected.sort().join(' '), access.sort().join(' '), about)
+}
+
+async function tryCatalog(scene: Scene): Promise<void> {
+  const { random, people, registry } = scene
+  const person = random.pick(people)
+  const way = random.pick(['basic', 'bearer', 'token'] as const)
+  const isAllowed = person.token !== undefined || registry.anonymousCatalog
+  const expected: string[] = isAllowed ? [] : ['401']
+  const isEverywhere = await oracle.may(person, 'pull', {})
+  for (const repository of isAllowed ? registry.stocked : []) {
+    const { namespace } = repository
+    if (isEverywhere || (await oracle.may(person, 'pull', { namespace }))) expected.push(fullName(repository))
+  }
+  const credential =
+    way === 'token'
+      ? `Bearer ${(await exchange(registry, credentialOf(person, 'basic'), 'registry:catalog:*')).token}`
+      : credentialOf(person, way)
+  const listed: string[] = []
+  for (let path: string | undefined = `/v2/_catalog?n=${random.between(3, 100)}`; path !== undefined; ) {
+    const { status, headers, body } = await registry.as(credential).request('GET', path)
+    listed.push(...(status === 200 ? JSON.parse(body.toString()).repositories : [String(status)]))
+    path = /<([^>]+)>/.exec(String(headers.link ?? ''))?.[1]
+  }
+  // What else was pushed meanwhile is there as well, and is left out here.
+  const known = new Set(['401', ...registry.stocked.map(fullName)])
+  count('catalog', isAllowed)
+  const about = { what: 'catalog', way, who: person.username }
+  compare(scene, expected.sort().join(' '), listed.filter((name) => known.has(name)).join(' '), about)
+}
+
+function count(what: string, isAllowed: boolean): void {
+  const [allowed, refused] = figures.get(what) ?? [0, 0]
+  figures.set(what, isAllowed ? [allowed + 1, refused] : [allowed, refused + 1])
+}
+
+function compare({ number, policy }: Scene, expected: unknown, got: unknown, about: object): void {
+  if (expected === got) return
+  const detail = { seed, number, ...about, 'the API server': expected, berth: got }
+  verdict.must(false, 'berth agrees with the API server', detail)
+  if (verdict.failures() <= 3) verdict.note(`policy: ${JSON.stringify(policy)}`)
 }

@@ -1,0 +1,16 @@
+import { join } from 'node:path'
+import type { Kube } from './kube.ts'
+import { type BerthOptions, CHECKOUT, type RunningServer, startBerth } from './processes.ts'
+
+/** Gives a cluster what deploy/rbac says that berth and its users need. */
+export async function prepareCluster(kube: Kube): Promise<void> {
+  await kube.createNamespace('berth')
+  await kube.apply(...['registry.yaml', 'roles.yaml'].map((file) => join(CHECKOUT, 'deploy/rbac', file)))
+}
+
+/** Starts berth as the registry of a cluster that was prepared so. */
+export async function startClusterBerth(kube: Kube, options: BerthOptions = {}): Promise<RunningServer> {
+  const token = await kube.token('berth', 'registry')
+  const env = { REGISTRY_AUTH: 'openshift', KUBECONFIG: kube.kubeconfig({ token }), ...options.env }
+  return startBerth({ ...options, env })
+}
