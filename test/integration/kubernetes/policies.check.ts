@@ -55,13 +55,19 @@ for (let number = first; number < first + policies && verdict.failures() < 20; n
 }
 await registries.stop()
 
-let tried = 0
+const sum = { allowed: 0, refused: 0 }
 for (const [what, [allowed, refused]] of [...figures].sort()) {
   verdict.note(`${what}: ${allowed} allowed, ${refused} refused`)
-  tried += allowed + refused
+  sum.allowed += allowed
+  sum.refused += refused
 }
+const seconds = Math.round((performance.now() - since) / 1000)
 verdict.note(
-  `${tried} decisions of ${registries.started()} berths in ${Math.round((performance.now() - since) / 1000)} s`
+  `${sum.allowed} allowed, ${sum.refused} refused, by ${registries.started()} berths in ${seconds} s`
+)
+verdict.check(
+  Math.min(sum.allowed, sum.refused) > policies * 3,
+  'much that was asked for was allowed, and much was refused'
 )
 verdict.check(verdict.failures() === 0, "berth decides as the API server's own access reviews do")
 await kube.end()
