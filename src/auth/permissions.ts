@@ -145,7 +145,9 @@ function grantCommand({ username }: UserInfo, role: string, namespace: string | 
       ? `--user=${shellQuoted(whole(username))}`
       : `--serviceaccount=${serviceAccountNamespace}:${serviceAccount}`
   const kind = namespace === undefined ? 'clusterrolebinding' : 'rolebinding'
-  const who = isAnonymous ? 'everybody' : (serviceAccount ?? username)
+  // Service accounts of several namespaces share a name, `default` above all.
+  const account = serviceAccount && `${serviceAccountNamespace}-${serviceAccount}`
+  const who = isAnonymous ? 'everybody' : (account ?? username)
   const binding = `${role}-${who}`
     .toLowerCase()
     .replace(/[^a-z0-9.:-]+/g, '-')
