@@ -12,8 +12,8 @@ RUN mkdir -m 0775 /registry && chgrp 0 /registry
 USER 1001:0
 VOLUME /registry
 
-# The port cannot be reached from outside a container's loopback, and berth has no authentication yet: whoever runs
-# this image decides by REGISTRY_AUTH=none that everybody who can connect may push.
+# A container's loopback cannot be reached from outside, so it listens on every address. Whoever runs this image says by
+# REGISTRY_AUTH who may come in: openshift, htpasswd, or none for everybody.
 # File calls run in Node's thread pool: four threads would let four slow fsyncs stop every pull.
 # Node keeps compiled modules, per user id, where it may: processes that start later need less time and memory.
 ENV NODE_ENV=production \
