@@ -156,11 +156,11 @@ async function knowCallers(
   return { ...identity, logger, cureStaleCredentials: parts.cureStaleCredentials }
 }
 
-type Speaks = Pick<Logger, 'info'>
+type Speaks = Pick<Logger, 'info' | 'debug'>
 
 type Surroundings = Pick<AppParts, 'registry'> & { origin: ExternalOrigin; logger?: Speaks }
 
-const SILENT: Speaks = { info() {} }
+const SILENT: Speaks = { info() {}, debug() {} }
 
 /**
  * Several hosts could mean one to a proxy and another to us, and so could several credentials. RFC 9112 §3.2.

@@ -37,8 +37,17 @@ export interface Callers {
   /** Tells the client where tokens are had. @throws RegistryError REQUEST_INVALID where the client says no host */
   challenge(request: FastifyRequest, reply: FastifyReply, about: About): void
   fingerprint(secret: string): string
-  /** One line about a decision. */
-  log(request: FastifyRequest, caller: Caller, text: string): void
+  /** One line about a decision: at level debug what was allowed, at level info what was not. */
+  log(caller: Caller, decision: Decided): void
+}
+
+interface Decided {
+  isAllowed: boolean
+  text: string
+  /** What whoever decided says about it; empty when nothing. */
+  reason: string
+  /** How long it took. */
+  ms: number
 }
 
 export interface CallersOptions {
@@ -48,7 +57,7 @@ export interface CallersOptions {
   origin: ExternalOrigin
   /** A keyed hash in base64url. */
   hash: (text: string) => string
-  logger: { info(text: string): void }
+  logger: { info(text: string): void; debug(text: string): void }
 }
 
 export function createCallers({
@@ -136,10 +145,12 @@ export function createCallers({
       throw new RegistryError('UNAUTHORIZED', 'the credential is wrong or has expired: log in again')
     },
 
-    log(request, { user, credential }, text) {
-      logger.info(
-        `${shown(user.username)}, credential ${credential}: ${text}, in ${request.method} ${request.id}`
-      )
+    log({ user, credential }, { isAllowed, text, reason, ms }) {
+      const line =
+        `${shown(user.username)}, credential ${credential}: ${text}` +
+        `${reason === '' ? '' : ` (${reason})`}, decided in ${ms.toFixed(1)} ms`
+      if (isAllowed) logger.debug(line)
+      else logger.info(line)
     }
   }
 }

@@ -66,7 +66,11 @@ export function createGate({ authority, callers, ownership, exists, anonymousCat
 
     if (caller.token !== undefined && !grants(caller.token.access, 'repository', repository, needs)) {
       challenge(request, reply, { scope, error: 'insufficient_scope' })
-      throw new RegistryError('UNAUTHORIZED', await whyNotGranted(caller.user, permission, place, scope))
+      const since = performance.now()
+      const why = await whyNotGranted(caller.user, permission, place, scope)
+      const ms = performance.now() - since
+      callers.log(caller, { isAllowed: false, text: `refused: ${why}`, reason: '', ms })
+      throw new RegistryError('UNAUTHORIZED', why)
     }
     // A pull is let in for the life of its token, whatever has changed since.
     if (caller.token === undefined || action !== 'pull') {
@@ -116,11 +120,13 @@ export function createGate({ authority, callers, ownership, exists, anonymousCat
         'authentication is required: log in, or get a token as anonymous'
       )
     }
+    const since = performance.now()
     const { allowed, reason } = await authority.decide(caller.user, permission, place)
-    if (allowed) return
-    if (permission.startsWith('delete') && (await mayPrune(caller.user))) return
-    const why = authority.explain(caller.user, permission, place)
-    callers.log(request, caller, `refused: ${why}${reason === '' ? '' : ` (${reason})`}`)
+    const isAllowed = allowed || (permission.startsWith('delete') && (await mayPrune(caller.user)))
+    const why = isAllowed ? '' : authority.explain(caller.user, permission, place)
+    const text = isAllowed ? `allowed: ${scope}` : `refused: ${why}`
+    callers.log(caller, { isAllowed, text, reason, ms: performance.now() - since })
+    if (isAllowed) return
     if (caller.credential !== 'none') throw new RegistryError('DENIED', why)
     challenge(request, reply, { scope })
     throw new RegistryError('UNAUTHORIZED', why)

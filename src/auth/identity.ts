@@ -46,7 +46,7 @@ export interface IdentityOptions extends IdentityParts, Pick<TokensOptions, 'sig
   }
   /** How clients reach this registry. */
   origin: ExternalOrigin
-  logger: { info(text: string): void }
+  logger: { info(text: string): void; debug(text: string): void }
 }
 
 /** A keyed hash in base64url. The processes of a pod share the keys, and so can tell each other what they know. */
