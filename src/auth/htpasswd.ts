@@ -13,6 +13,8 @@ export interface Htpasswd {
    * 'busy' when too many wait already, or it was not its turn within 10 s: nobody has looked at it.
    */
   check(user: string, password: string): Promise<boolean | 'busy'>
+  /** Whether the file names this user, as of a second ago. */
+  knows(user: string): Promise<boolean>
 }
 
 /** The file cannot be used: its message says what to do. */
@@ -105,6 +107,12 @@ export async function openHtpasswd(options: HtpasswdOptions): Promise<Htpasswd> 
     look = undefined
   }
 
+  async function freshUsers(): Promise<Users> {
+    if (now() - lookedAt >= LOOK_MS) look ??= lookAgain()
+    await look
+    return users
+  }
+
   const hmac = (text: string): Buffer => createHmac('sha256', key).update(text).digest()
 
   /** As hard to calculate as that of a user, and nobody's. Always the same for one name, as a user's own would be. */
@@ -126,10 +134,9 @@ export async function openHtpasswd(options: HtpasswdOptions): Promise<Htpasswd> 
 
   return {
     async check(user, password) {
-      if (now() - lookedAt >= LOOK_MS) look ??= lookAgain()
-      await look
+      const { hashes } = await freshUsers()
       if (Buffer.byteLength(password) > PASSWORD_BYTES) return false
-      const hash = users.hashes.get(user)
+      const hash = hashes.get(user)
       const id = hmac(JSON.stringify([user, password, hash])).toString('base64')
       if (good.get(id)) return true
       // A client begins several requests at once, all with the same password.
@@ -143,7 +150,9 @@ export async function openHtpasswd(options: HtpasswdOptions): Promise<Htpasswd> 
       } finally {
         running.delete(id)
       }
-    }
+    },
+
+    knows: async (user) => (await freshUsers()).hashes.has(user)
   }
 }
 

@@ -6,6 +6,8 @@ import { PERMISSIONS, shown } from './permissions.ts'
 export interface LocalOptions {
   /** Whether the password is the user's; `busy` when too many wait to be told. */
   check(user: string, password: string): Promise<boolean | 'busy'>
+  /** Whether there is still such a user. */
+  knows(user: string): Promise<boolean>
   /** What a browser or a client shows when it asks for the password. */
   realm: string
   /** Whether whoever has not logged in may pull. */
@@ -13,7 +15,7 @@ export interface LocalOptions {
 }
 
 /** For those without a cluster: who is in the htpasswd file may do everything, as with CNCF distribution. */
-export function createLocalAuthority({ check, realm, anonymousPull }: LocalOptions): Authority {
+export function createLocalAuthority({ check, knows, realm, anonymousPull }: LocalOptions): Authority {
   return {
     name: 'htpasswd',
     isLocal: true,
@@ -31,8 +33,9 @@ export function createLocalAuthority({ check, realm, anonymousPull }: LocalOptio
 
     async decide(user, permission) {
       if (permission === 'metrics') return { allowed: false, reason: 'only the metrics secret reads metrics' }
-      const allowed = !isAnonymous(user) || (permission === 'pull' && anonymousPull)
-      return { allowed, reason: '' }
+      if (isAnonymous(user)) return { allowed: permission === 'pull' && anonymousPull, reason: '' }
+      // A token outlives its user's line in the file.
+      return { allowed: await knows(user.username), reason: '' }
     },
 
     explain: (user, permission) =>

@@ -76,9 +76,9 @@ async function openLocal({ config, logger }: OpenIdentityOptions): Promise<Asked
     import('./local.ts')
   ])
   const { path, realm, anonymouspull } = config.htpasswd
-  const { check } = await openHtpasswd({ path, logger })
+  const { check, knows } = await openHtpasswd({ path, logger })
   return {
-    authority: createLocalAuthority({ check, realm, anonymousPull: anonymouspull }),
+    authority: createLocalAuthority({ check, knows, realm, anonymousPull: anonymouspull }),
     close: () => {}
   }
 }

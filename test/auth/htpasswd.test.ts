@@ -42,7 +42,7 @@ async function opened(t: Test, text: string | Buffer, options: Options = {}): Pr
   const compared: string[] = []
   const warnings: string[] = []
   let ms = 7000
-  const { check } = await openHtpasswd({
+  const users = await openHtpasswd({
     path,
     logger: { warn: (text) => warnings.push(text.replaceAll(path, 'PATH')) },
     now: () => ms,
@@ -54,8 +54,16 @@ async function opened(t: Test, text: string | Buffer, options: Options = {}): Pr
   const wait = (more: number): void => {
     ms += more
   }
-  return { path, check, compared, warnings, wait }
+  return { ...users, path, compared, warnings, wait }
 }
+
+t.test('a user is known as long as the file names them', async (t) => {
+  const { path, knows, wait } = await opened(t, `${ALICE}\n`)
+  t.strictSame([await knows('alice'), await knows('bob')], [true, false])
+  writeFileSync(path, `${BOB}\n`)
+  wait(1000)
+  t.strictSame([await knows('alice'), await knows('bob')], [false, true])
+})
 
 t.test('the hashes of htpasswd, crypt(3) and node are understood', async (t) => {
   for (const line of [ALICE, BOB, UMLAUT, LONGEST, A_ALICE, B_ALICE]) {

@@ -12,6 +12,8 @@ export const WRONG = 'wrong: "password"/staple+ü'
 export interface Registry extends RunningServer {
   /** A folder with its CA's certificate as `ca.crt`; undefined where it speaks plain HTTP. */
   trust: string | undefined
+  /** Its users. */
+  htpasswd: string
 }
 
 /** Asks for logins by a file as `htpasswd -nbB` makes it. */
@@ -37,7 +39,7 @@ export async function startRegistry(
     },
     ...(root !== undefined && { root })
   })
-  return { ...berth, trust: tls ? join(folder, 'trust') : undefined }
+  return { ...berth, trust: tls ? join(folder, 'trust') : undefined, htpasswd: path }
 }
 
 /** A CA (`trust/ca.crt`) and a certificate of its for 127.0.0.1 (`tls.crt`, `tls.key`). */

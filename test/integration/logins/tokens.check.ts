@@ -1,8 +1,10 @@
-// The token endpoint as containerd uses it, and tokens of a registry with several processes.
+// The token endpoint as docker and containerd use it, and tokens of a registry with several processes.
 import { deepEqual, equal, match } from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
 import { get } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { needCommands, step } from '../support/steps.ts'
+import { eventually } from '../support/verdict.ts'
 import { processTree } from '../support/vitals.ts'
 import { curlClient } from './curl.ts'
 import { assertNoErrors, assertNoSecrets, PASSWORD, startRegistry, USER, WRONG } from './registry.ts'
@@ -22,6 +24,18 @@ await curl.login(PASSWORD, USER)
 const digest = await curl.push('team')
 const path = `/v2/team/curl/manifests/${digest}`
 const tokens: string[] = []
+
+await step('docker logs in with a token that allows nothing yet, and is given no refresh token', async () => {
+  const { realm, service, scope } = await challenged('GET', `${closed.url}/v2/`)
+  deepEqual([service, scope], ['berth', ''])
+  const query = new URLSearchParams({ account: USER, client_id: 'docker', offline_token: 'true', service })
+  const login = (password: string) => fetch(`${realm}?${query}`, { headers: basic(password) })
+  const answer = JSON.parse(await (await login(PASSWORD)).text())
+  tokens.push(answer.token)
+  equal('refresh_token' in answer, false)
+  equal((await fetch(`${closed.url}/v2/`, { headers: bearer(answer.token) })).status, 200)
+  equal((await login(WRONG)).status, 401)
+})
 
 await step('containerd with a password posts it, and pulls and pushes with what it gets', async () => {
   const { scope, ...where } = await challenged('HEAD', closed.url + path)
@@ -98,6 +112,19 @@ for (const [title, registry] of Object.entries({
     deepEqual(statuses, Array(PROCESSES ** 2).fill(200))
   })
 }
+
+await step('who is taken out of the file pushes no more, and pulls until the token ends', async () => {
+  const where = await challenged('POST', `${closed.url}/v2/team/curl/blobs/uploads/`)
+  const token = await tokenOf(await ask(where, PASSWORD))
+  const push = async (): Promise<number> =>
+    (await fetch(`${closed.url}/v2/team/curl/blobs/uploads/`, { method: 'POST', headers: bearer(token) }))
+      .status
+  equal(await push(), 202)
+  writeFileSync(closed.htpasswd, 'somebody:$2y$05$QLF/lmWMmtYjhYaQWupH9esTIjDXtYNVt/XZJJ1RyGmmMJZj3Prue\n')
+  equal(await eventually(async () => (await push()) === 403, 10_000), true)
+  equal(await statusWith(token, closed.url), 200)
+  equal((await ask(where, PASSWORD)).status, 401)
+})
 
 for (const registry of [closed, open]) await registry.stop()
 
