@@ -9,6 +9,7 @@ import { createKeyRing, deriveKeys, type KeyRing } from './auth/keys.ts'
 import { openIdentity } from './auth/open.ts'
 import { TOKEN_LIFE_MS } from './auth/tokens.ts'
 import { type Config, ConfigError } from './config/config.ts'
+import { follow } from './operations/follow.ts'
 import type { Logger } from './operations/logs.ts'
 import { schedulePurge } from './operations/purge.ts'
 import { createRegistry, type Siblings } from './registry/registry.ts'
@@ -23,7 +24,7 @@ export const SEAL_MS = 1000
 const BACKLOG = 4096
 
 /** So often the TLS files are read anew. */
-const TLS_MS = 10_000
+const TLS_MS = 5000
 
 /** Replicas may notice new TLS files so long after each other: a kubelet brings a Secret's up to date once a minute. */
 const SETTLE_MS = 120_000
@@ -97,26 +98,19 @@ function followTls(
   keys: KeyRing,
   { config, secret, logger }: ServeOptions
 ): void {
-  let current = first
-  let problem = ''
-  const timer = setInterval(async () => {
-    try {
-      const tls = (await readTls(config)) ?? current
-      problem = ''
-      if (tls.cert.equals(current.cert) && tls.key.equals(current.key)) return
-      current = tls
+  const { stop } = follow<Tls>({
+    first,
+    read: async () => (await readTls(config)) ?? first,
+    isSame: (one, other) => one.cert.equals(other.cert) && one.key.equals(other.key),
+    onChange(tls) {
       if (app.server instanceof SecureServer) app.server.setSecureContext(tls)
       keys.replace(deriveKeys(secret, tls.key))
       logger.info('the TLS certificate was renewed: new connections get it')
-    } catch (error) {
-      // Half of a renewal may be there already; what stays wrong is said once.
-      const { message } = error as Error
-      if (message !== problem) logger.warn(`the former TLS certificate stays in use: ${message}`)
-      problem = message
-    }
-  }, TLS_MS)
-  timer.unref()
-  app.addHook('onClose', async () => clearInterval(timer))
+    },
+    onProblem: (message) => logger.warn(`the former TLS certificate stays in use: ${message}`),
+    everyMs: TLS_MS
+  })
+  app.addHook('onClose', async () => stop())
 }
 
 async function listen(app: FastifyInstance, { config, logger, announce }: ServeOptions): Promise<void> {

@@ -1,7 +1,9 @@
-import { readFileSync } from 'node:fs'
+import { copyFileSync, readFileSync } from 'node:fs'
 import { request } from 'node:https'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { connect, type TLSSocket } from 'node:tls'
+import { hash } from 'bcrypt'
 import t from 'tap'
 import { type RunningServer, startBerth } from '../integration/support/processes.ts'
 
@@ -10,21 +12,35 @@ const CERTIFICATE = join(import.meta.dirname, 'tls', 'localhost.crt')
 const KEY = join(import.meta.dirname, 'tls', 'localhost.key')
 const ca = readFileSync(CERTIFICATE)
 
-function start(certificate = CERTIFICATE): Promise<RunningServer> {
+function start(
+  certificate = CERTIFICATE,
+  key = KEY,
+  env: Record<string, string> = {}
+): Promise<RunningServer> {
   return startBerth({
     env: {
       REGISTRY_HTTP_PROCESSES: '3',
       REGISTRY_HTTP_TLS_CERTIFICATE: certificate,
-      REGISTRY_HTTP_TLS_KEY: KEY
+      REGISTRY_HTTP_TLS_KEY: key,
+      ...env
     }
   })
 }
 
-function statusOf(port: number): Promise<number | undefined> {
+async function statusOf(port: number): Promise<number | undefined> {
+  return (await ask(port, '/v2/')).status
+}
+
+function ask(
+  port: number,
+  path: string,
+  authorization?: string
+): Promise<{ status: number | undefined; text: string }> {
+  const headers = authorization === undefined ? {} : { authorization }
+  const trust = authorization === undefined ? { ca } : { rejectUnauthorized: false }
   return new Promise((resolve, reject) => {
-    request({ host: '127.0.0.1', port, path: '/v2/', ca, agent: false }, (answer) => {
-      answer.resume()
-      resolve(answer.statusCode)
+    request({ host: '127.0.0.1', port, path, headers, agent: false, ...trust }, async (answer) => {
+      resolve({ status: answer.statusCode, text: Buffer.concat(await answer.toArray()).toString() })
     })
       .on('error', reject)
       .end()
@@ -61,4 +77,44 @@ t.test('with a certificate and its key it speaks TLS, and a session goes on in a
 t.test('a certificate that is not there, or is none, is told of with its variable', async (t) => {
   await t.rejects(start('/nowhere.crt'), { message: /REGISTRY_HTTP_TLS_CERTIFICATE: ENOENT/ })
   await t.rejects(start(KEY), { message: /berth cannot start: .*REGISTRY_HTTP_TLS_CERTIFICATE/s })
+})
+
+/** The serial number of the certificate that a new connection gets. */
+function serialNumber(port: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host: '127.0.0.1', port, rejectUnauthorized: false }, () => {
+      resolve(socket.getPeerCertificate().serialNumber)
+      socket.destroy()
+    })
+    socket.once('error', reject)
+  })
+}
+
+t.test('a renewed certificate is taken up by all processes, and tokens stay good', async (t) => {
+  const folder = t.testdir({ htpasswd: `user:${await hash('password', 4)}\n` })
+  const [certificate, key] = [join(folder, 'tls.crt'), join(folder, 'tls.key')]
+  copyFileSync(CERTIFICATE, certificate)
+  copyFileSync(KEY, key)
+  const server = await start(certificate, key, {
+    REGISTRY_AUTH: 'htpasswd',
+    REGISTRY_AUTH_HTPASSWD_PATH: join(folder, 'htpasswd'),
+    REGISTRY_HTTP_SECRET: 'a secret'
+  })
+  t.teardown(() => server.stop())
+  const { port } = server
+  const basic = `Basic ${Buffer.from('user:password').toString('base64')}`
+  const token = JSON.parse((await ask(port, '/openshift/token', basic)).text).token
+  const former = await serialNumber(port)
+
+  copyFileSync(join(import.meta.dirname, '../kubernetes/tls/server.key'), key) // half of a renewal changes nothing
+  await pause(6000)
+  t.equal(await serialNumber(port), former)
+  copyFileSync(join(import.meta.dirname, '../kubernetes/tls/server.crt'), certificate)
+  await pause(6000)
+  for (let count = 0; count < 12; count++) {
+    t.not(await serialNumber(port), former)
+    t.equal((await ask(port, '/v2/', `Bearer ${token}`)).status, 200)
+  }
+  t.match(server.log(), 'the former TLS certificate stays in use')
+  t.match(server.log(), 'the TLS certificate was renewed')
 })
