@@ -1,17 +1,21 @@
 import type { Config } from '../config/config.ts'
+import type { ApiServer } from '../kubernetes/api-server.ts'
 import type { RepositoryName } from '../oci/name.ts'
 import type { Siblings } from '../registry/siblings.ts'
-import type { Authority } from './authority.ts'
+import { ANONYMOUS, type Authority } from './authority.ts'
 import { createFailures } from './failures.ts'
 import { hashWith, type IdentityParts } from './identity.ts'
 import type { KeyRing } from './keys.ts'
 import type { Ownership } from './ownership.ts'
+import { attributesOf } from './permissions.ts'
 
 export interface OpenIdentityOptions {
   config: Config
   keys: KeyRing
   environment: Readonly<Record<string, string | undefined>>
   siblings: Siblings
+  /** Whether this process says what only one of a pod's need say. */
+  leads: boolean
   owners: {
     get(name: RepositoryName): Promise<string | undefined>
     read(name: RepositoryName): Promise<string | undefined>
@@ -42,7 +46,7 @@ export async function openIdentity(options: OpenIdentityOptions): Promise<Identi
 }
 
 async function openCluster(options: OpenIdentityOptions): Promise<Asked> {
-  const { config, keys, environment, siblings, owners, logger } = options
+  const { config, keys, environment, siblings, owners, leads, logger } = options
   const { kubeconfig, auth } = config.openshift
   const [{ openConnection }, { createApiServer }, { createClusterAuthority }, { createOwnership }] =
     await Promise.all([
@@ -64,10 +68,30 @@ async function openCluster(options: OpenIdentityOptions): Promise<Asked> {
     hash: hashWith(keys),
     logger
   })
+  if (leads) sayWhatFails(api, logger)
   const ownership: Ownership | undefined = auth.namespaceuids
     ? createOwnership({ api, owners, siblings, logger })
     : undefined
   return { authority, ownership, close: api.close }
+}
+
+/** An administrator should not learn from users that the registry cannot ask who they are. */
+async function sayWhatFails(
+  api: Pick<ApiServer, 'reviewToken' | 'reviewAccess'>,
+  logger: OpenIdentityOptions['logger']
+): Promise<void> {
+  const { ApiUnavailable } = await import('../kubernetes/api-server.ts')
+  const place = { namespace: 'default', name: 'start-up-check' }
+  const [token, access] = await Promise.allSettled([
+    api.reviewToken('start-up-check', []),
+    api.reviewAccess(ANONYMOUS, attributesOf('pull', place))
+  ])
+  // Where it may not review tokens it asks with the callers' own, and says so then.
+  if (token.status === 'rejected' && token.reason instanceof ApiUnavailable) {
+    logger.warn(`until this is mended nobody can log in: ${token.reason.message}`)
+  } else if (access.status === 'rejected') {
+    logger.warn(`until this is mended nothing can be pushed or pulled: ${(access.reason as Error).message}`)
+  }
 }
 
 async function openLocal({ config, logger }: OpenIdentityOptions): Promise<Asked> {
