@@ -2,6 +2,7 @@ import type { ResourceAttributes } from '../kubernetes/api-server.ts'
 import type { UserInfo } from '../kubernetes/user-info.ts'
 import { RegistryError } from '../oci/error.ts'
 import type { RepositoryName } from '../oci/name.ts'
+import { isAnonymous } from './authority.ts'
 
 /** What may be allowed or not, each with the access review that asks for it. */
 export const PERMISSIONS = {
@@ -108,16 +109,6 @@ export function placeOf(repository: RepositoryName, nested: boolean): Required<P
   return { namespace, name }
 }
 
-/** Whether the cluster's own names allow it; what does not is in no namespace. */
-export function isPlaced(repository: RepositoryName, nested: boolean): boolean {
-  try {
-    placeOf(repository, nested)
-    return true
-  } catch {
-    return false
-  }
-}
-
 /** For a refusal: who may not do what, which right is needed, and the command that would grant it. */
 export function explainDenial(user: UserInfo, permission: PermissionName, place: Place = EVERYWHERE): string {
   const { verb, resource, subresource, role, words } = PERMISSIONS[permission] as Permission
@@ -126,28 +117,30 @@ export function explainDenial(user: UserInfo, permission: PermissionName, place:
   const where =
     namespace === undefined ? 'this registry' : `${namespace}${name === undefined ? '' : `/${name}`}`
   const scope = namespace === undefined ? 'cluster-wide' : `in namespace "${namespace}"`
-  return (
-    `${shown(user.username)} may not ${words} ${where}: needs "${verb}" on ${what} ${scope} (role ${role}); ` +
-    `an administrator grants it with: ${grantCommand(user, role, namespace)}`
-  )
+  const refusal = `${shown(user.username)} may not ${words} ${where}: needs "${verb}" on ${what} ${scope} (role ${role})`
+  const command = grantCommand(user, role, namespace)
+  if (!isAnonymous(user)) return `${refusal}; an administrator grants it with: ${command}`
+  // Nobody is to let everybody push because somebody forgot to log in.
+  if (permission !== 'pull') return `${refusal}; log in`
+  return `${refusal}; log in, or an administrator opens it to everybody with: ${command}`
 }
 
 /** Others may be called so as well, by an identity provider that lets users choose: their names must not come near a shell. */
 const SERVICE_ACCOUNT = /^system:serviceaccount:([a-z0-9-]{1,63}):([a-z0-9.-]{1,253})$/
 
 /** Works in OpenShift as well, where `oc` may stand for `kubectl`. */
-function grantCommand({ username }: UserInfo, role: string, namespace: string | undefined): string {
+function grantCommand(user: UserInfo, role: string, namespace: string | undefined): string {
+  const { username } = user
   const [, serviceAccountNamespace, serviceAccount] = SERVICE_ACCOUNT.exec(username) ?? []
-  const isAnonymous = username === 'system:anonymous'
-  const subject = isAnonymous
-    ? '--group=system:unauthenticated'
+  const subject = isAnonymous(user)
+    ? '--group=system:unauthenticated --group=system:authenticated'
     : serviceAccount === undefined
       ? `--user=${shellQuoted(whole(username))}`
       : `--serviceaccount=${serviceAccountNamespace}:${serviceAccount}`
   const kind = namespace === undefined ? 'clusterrolebinding' : 'rolebinding'
   // Service accounts of several namespaces share a name, `default` above all.
   const account = serviceAccount && `${serviceAccountNamespace}-${serviceAccount}`
-  const who = isAnonymous ? 'everybody' : (account ?? username)
+  const who = isAnonymous(user) ? 'everybody' : (account ?? username)
   const binding = `${role}-${who}`
     .toLowerCase()
     .replace(/[^a-z0-9.:-]+/g, '-')

@@ -12,7 +12,6 @@ t.test('a refusal names who, what, the right and a command that grants it', asyn
       '"team" (role registry-editor); an administrator grants it with: kubectl create rolebinding ' +
       'registry-editor-ci-builder --clusterrole=registry-editor --serviceaccount=ci:builder -n team'
   )
-  t.match(explainDenial(ANONYMOUS, 'pull', PLACE), / --group=system:unauthenticated -n team$/)
   t.match(
     explainDenial(user('pru'), 'prune'),
     / cluster-wide \(role system:image-pruner\).* create clusterrolebinding /
@@ -23,4 +22,14 @@ t.test('two service accounts of one name are given bindings of two names', async
   const binding = (username: string) =>
     /rolebinding (\S+)/.exec(explainDenial(user(username), 'pull', PLACE))?.[1]
   t.not(binding('system:serviceaccount:a:default'), binding('system:serviceaccount:b:default'))
+})
+
+t.test('whoever forgot to log in is told so, and nobody to let everybody push', async (t) => {
+  t.match(
+    explainDenial(ANONYMOUS, 'pull', PLACE),
+    /\(role registry-viewer\); log in, or an administrator opens it to everybody with: kubectl create rolebinding registry-viewer-everybody --clusterrole=registry-viewer --group=system:unauthenticated --group=system:authenticated -n team$/
+  )
+  for (const permission of ['push', 'create', 'deleteTag', 'deleteContent', 'prune'] as const) {
+    t.match(explainDenial(ANONYMOUS, permission, PLACE), /\(role [a-z:-]+\); log in$/)
+  }
 })
