@@ -68,8 +68,9 @@ export function createClusterAuthority(options: ClusterOptions): Authority {
         forbiddenUntil = now() + FORBIDDEN_MS
       }
     }
-    // The API server says nothing of audiences here.
-    return audiences.length === 0 ? api.reviewSelf(token) : undefined
+    // The API server says nothing of audiences here: whether the token is meant for this registry cannot be told.
+    if (audiences.length > 0) throw new ApiUnavailable(withoutReviews)
+    return api.reviewSelf(token)
   }
 
   const withoutReviews =
