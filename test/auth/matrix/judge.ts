@@ -68,7 +68,7 @@ export async function judge(t: Test, it: Scene, trial: Trial): Promise<Answer[]>
       t.notMatch(`${answer.statusCode}`, /^(401|403|5..)$/, what)
       continue
     }
-    const is = method === 'HEAD' || outcome === 'ok' ? `${answer.statusCode}` : refusal(answer)
+    const is = method === 'HEAD' || answer.statusCode < 400 ? `${answer.statusCode}` : refusal(answer)
     t.same(
       { is, challenge: answer.headers['www-authenticate'] },
       { is: statusFor(outcome, status, method === 'HEAD'), challenge: challengeFor(outcome, scope) },
