@@ -33,6 +33,8 @@ export interface Callers {
   identify(request: FastifyRequest, reply: FastifyReply, scope?: string): Promise<Caller>
   /** Whose credential this is, if it may be tried. @throws RegistryError TOOMANYREQUESTS, API_UNAVAILABLE */
   check(request: FastifyRequest, reply: FastifyReply, credential: Shown): Promise<UserInfo | undefined>
+  /** One that is stale but does no harm may be shown on, however often. */
+  forgive(credential: Shown): void
   credentialOf(request: FastifyRequest): Credential
   /** Tells the client where tokens are had. @throws RegistryError REQUEST_INVALID where the client says no host */
   challenge(request: FastifyRequest, reply: FastifyReply, about: About): void
@@ -82,13 +84,15 @@ export function createCallers({
     )
   }
 
+  const countedAs = ({ name = '', secret }: Shown): string => hash(`credential ${name} ${secret}`)
+
   async function check(
     request: FastifyRequest,
     reply: FastifyReply,
     shown: Shown
   ): Promise<UserInfo | undefined> {
     const address = origin.clientAddress(incomingOf(request)) ?? ''
-    const credential = hash(`credential ${shown.name ?? ''} ${shown.secret}`)
+    const credential = countedAs(shown)
     const wait = failures.limited(address, credential)
     if (wait !== undefined) {
       reply.header('retry-after', wait)
@@ -113,6 +117,7 @@ export function createCallers({
   return {
     known,
     check,
+    forgive: (shown) => failures.forgive(countedAs(shown)),
     credentialOf,
     challenge: tell,
     fingerprint,

@@ -12,6 +12,8 @@ export interface Failures {
   /** Whole seconds to wait, at least 1; undefined when it may be tried. */
   limited(address: string, credential: string): number | undefined
   failed(address: string, credential: string): void
+  /** Its tries no more count against itself, though it still counts as one that its addresses have shown. */
+  forgive(credential: string): void
   /** From now on it is never limited, and its failures are not counted. */
   succeeded(credential: string): void
 }
@@ -75,6 +77,8 @@ export function createFailures(options: FailuresOptions): Failures {
       count(ofAddresses, networkOf(address), () => credential)
       count(ofCredentials, credential, String)
     },
+
+    forgive: (credential) => void ofCredentials.delete(credential),
 
     succeeded(credential) {
       good.set(credential, true)

@@ -83,6 +83,7 @@ export async function tokenRoutes(app: FastifyInstance, parts: TokenParts): Prom
     const print = callers.fingerprint(secret)
     if (cureStaleCredentials && !authority.isLocal && (await isPublicPull(grant, requested))) {
       cured++
+      callers.forgive(credential)
       logger.info(
         `stale credential ${print}: its public pull of ${requested.map(({ name }) => name).join(', ')} is let in as ` +
           `anonymous (${cured} so far); its owner should log in again`

@@ -131,3 +131,20 @@ t.test('what the API server does not answer is no failure of the client', async 
   t.equal(refusal(await it.from('192.0.2.1', wrong(0))), '401 UNAUTHORIZED')
   t.equal((await it.from('192.0.2.1', basic(it.tokens.viewer as string))).statusCode, 200)
 })
+
+t.test(
+  'many machines with one stale credential go on with what is public, and guess nothing by it',
+  async (t) => {
+    const it = await limited(t)
+    it.cluster.grant({ group: 'system:unauthenticated' }, 'system:image-puller', 'team')
+    const url = '/openshift/token?scope=repository:team/app:pull'
+    for (let machine = 0; machine < 3 * MOST; machine++) {
+      const answer = await it.from(`192.0.2.${machine}`, basic(it.tokens.expired as string), url)
+      t.equal(answer.statusCode, 200, `machine ${machine}`)
+    }
+    for (let number = 0; number < MOST; number++) {
+      t.equal((await it.from('198.51.100.7', wrong(number), url)).statusCode, 200)
+    }
+    t.equal(refusal(await it.from('198.51.100.7', wrong(99), url)), TOO_MANY)
+  }
+)
