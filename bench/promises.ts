@@ -45,6 +45,12 @@ const PROMISES: readonly Promised[] = [
     ...atLeast(0.8),
     measure: (of, name) => throughput('manifest-get-token')(of, `${name}-login`, name)
   },
+  {
+    promise: 'manifest-get-token, CPU × without logins',
+    ...atMost(1 / 0.8),
+    measure: (of, name) =>
+      quotient(of('manifest-get-token', `${name}-login`)?.cpu, of('manifest-get-token', name)?.cpu)
+  },
   { promise: 'pull-1, × reference', ...atLeast(1.2), measure: throughput('pull-1') },
   {
     promise: 'pull-1, × nginx with sendfile',
