@@ -1,4 +1,5 @@
 import type { UserInfo } from '../kubernetes/user-info.ts'
+import { RegistryError } from '../oci/error.ts'
 import type { RepositoryName } from '../oci/name.ts'
 import type { PermissionName, Place } from './permissions.ts'
 
@@ -30,6 +31,16 @@ export interface Authority {
   explain(user: UserInfo, permission: PermissionName, place: Place): string
   /** What reviews know the repository by. @throws RegistryError NAME_UNKNOWN, NAME_INVALID for one that cannot be here */
   place(repository: RepositoryName): Place
+}
+
+/** Where reviews look for it; undefined for a name that no repository here can have. */
+export function placeOrNot({ place }: Authority, repository: RepositoryName): Place | undefined {
+  try {
+    return place(repository)
+  } catch (error) {
+    if (error instanceof RegistryError) return undefined
+    throw error
+  }
 }
 
 /** Who shows no credential. Kubernetes: "Anonymous requests". */

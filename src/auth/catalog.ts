@@ -2,7 +2,7 @@ import type { UserInfo } from '../kubernetes/user-info.ts'
 import { RegistryError } from '../oci/error.ts'
 import type { RepositoryName } from '../oci/name.ts'
 import type { Listing, ListingPage } from '../registry/listing.ts'
-import type { Authority } from './authority.ts'
+import { type Authority, type Decision, placeOrNot } from './authority.ts'
 import type { Ownership } from './ownership.ts'
 import type { Place } from './permissions.ts'
 
@@ -48,6 +48,12 @@ export function createListVisible({ authority, ownership, list, seal, unseal }: 
       return (await authority.decide(user, 'pull', place)).allowed
     }
     const mayPullAll = await mayPull({})
+    // Who may prune must find what is left of namespaces that are gone.
+    let pruner: Promise<Decision> | undefined
+    const mayPrune = async (): Promise<boolean> => {
+      pruner ??= authority.decide(user, 'prune', {})
+      return (await pruner).allowed
+    }
 
     async function isVisible(repository: RepositoryName, place: Place): Promise<boolean> {
       const namespace = place.namespace ?? ''
@@ -62,7 +68,7 @@ export function createListVisible({ authority, ownership, list, seal, unseal }: 
         reviews++
       }
       const standing = await ownership.standing(repository, namespace)
-      return standing === 'ours' || standing === 'unclaimed'
+      return standing === 'ours' || standing === 'unclaimed' || mayPrune()
     }
 
     while (n > 0) {
@@ -85,14 +91,5 @@ export function createListVisible({ authority, ownership, list, seal, unseal }: 
       if (page.next === undefined && !isSkipping) break
     }
     return { items, next: undefined }
-  }
-}
-
-/** Undefined for what lies in the storage under a name that no repository here can have. */
-function placeOrNot(authority: Authority, repository: RepositoryName): Place | undefined {
-  try {
-    return authority.place(repository)
-  } catch {
-    return undefined
   }
 }

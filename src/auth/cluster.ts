@@ -76,7 +76,7 @@ export function createClusterAuthority(options: ClusterOptions): Authority {
   const withoutReviews =
     audiences.length === 0
       ? 'asking with the callers’ own tokens instead, and again in 5 minutes'
-      : 'without it no token can be checked for its audience (openshift.auth.audiences): nobody gets in'
+      : 'without it no token can be checked for its audience (REGISTRY_OPENSHIFT_AUTH_AUDIENCES): nobody gets in'
 
   function hashOf(user: UserInfo): string {
     let known = hashes.get(user)

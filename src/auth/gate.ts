@@ -3,7 +3,7 @@ import type { UserInfo } from '../kubernetes/user-info.ts'
 import { RegistryError } from '../oci/error.ts'
 import { isName, type RepositoryName } from '../oci/name.ts'
 import { type Action, repositoryOf } from './access.ts'
-import { ANONYMOUS, type Authority, isAnonymous } from './authority.ts'
+import { ANONYMOUS, type Authority, isAnonymous, placeOrNot } from './authority.ts'
 import type { Caller, Callers } from './callers.ts'
 import type { Ownership, Standing } from './ownership.ts'
 import type { PermissionName, Place } from './permissions.ts'
@@ -83,7 +83,7 @@ export function createGate({ authority, callers, ownership, exists, anonymousCat
     const caller = await callers.identify(request, reply)
     if (caller.credential !== 'none') return
     challenge(request, reply, {})
-    throw new RegistryError('UNAUTHORIZED', 'authentication is required: log in, or get a token as anonymous')
+    throw new RegistryError('UNAUTHORIZED', 'authentication is required: log in')
   }
 
   async function catalog(request: FastifyRequest, reply: FastifyReply): Promise<void> {
@@ -115,10 +115,7 @@ export function createGate({ authority, callers, ownership, exists, anonymousCat
     if (caller.credential === 'none' && !authority.isLocal) {
       // Without asking: whoever shows no token must not cost the API server anything.
       challenge(request, reply, { scope })
-      throw new RegistryError(
-        'UNAUTHORIZED',
-        'authentication is required: log in, or get a token as anonymous'
-      )
+      throw new RegistryError('UNAUTHORIZED', 'authentication is required: log in')
     }
     const since = performance.now()
     const { allowed, reason } = await authority.decide(caller.user, permission, place)
@@ -184,7 +181,7 @@ export function createGate({ authority, callers, ownership, exists, anonymousCat
     const standing: Standing =
       ownership === undefined ? 'ours' : await ownership.standing(repository, place.namespace as string)
     if (standing === 'no namespace') {
-      throw new RegistryError('NAME_UNKNOWN', `there is no namespace "${place.namespace}"`)
+      throw new RegistryError('NAMESPACE_UNKNOWN', `there is no namespace "${place.namespace}"`)
     }
     if (standing === 'foreign' || !(await exists(repository))) {
       await demand(request, reply, { caller, permission: 'create', place, scope })
@@ -201,13 +198,8 @@ export function createGate({ authority, callers, ownership, exists, anonymousCat
       if (caller === undefined) return false
       const { user, token } = caller
       if (token !== undefined && !grants(token.access, 'repository', repository, 'pull')) return false
-      let place: Place
-      try {
-        place = authority.place(repository)
-      } catch (error) {
-        if (error instanceof RegistryError) return false
-        throw error
-      }
+      const place = placeOrNot(authority, repository)
+      if (place === undefined) return false
       if (!(await authority.decide(user, 'pull', place)).allowed) return false
       const standing = await ownership?.standing(repository, place.namespace as string)
       return standing === undefined || standing === 'ours' || standing === 'unclaimed'

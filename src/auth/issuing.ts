@@ -1,6 +1,6 @@
 import type { UserInfo } from '../kubernetes/user-info.ts'
 import { isName } from '../oci/name.ts'
-import { ANONYMOUS, type Authority, isAnonymous } from './authority.ts'
+import { ANONYMOUS, type Authority, isAnonymous, placeOrNot } from './authority.ts'
 import type { PermissionName, Place } from './permissions.ts'
 import type { Access, ScopeAction } from './scope.ts'
 
@@ -51,14 +51,6 @@ export function createGrant({ authority, anonymousCatalog }: GrantOptions): Gran
       requested.map(async (each) => ({ ...each, actions: await allowedActions(user, each) }))
     )
     return granted.filter(({ actions }) => actions.length > 0)
-  }
-}
-
-function placeOrNot(authority: Authority, name: Parameters<Authority['place']>[0]): Place | undefined {
-  try {
-    return authority.place(name)
-  } catch {
-    return undefined
   }
 }
 

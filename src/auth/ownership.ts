@@ -90,7 +90,7 @@ export function createOwnership({
       if (forbiddenUntil === Number.NEGATIVE_INFINITY) {
         logger.warn(
           `${error.message}; without it whoever makes a deleted namespace anew can read its old images ` +
-            '(openshift.auth.namespaceuids=false says that this is meant)'
+            '(REGISTRY_OPENSHIFT_AUTH_NAMESPACEUIDS=false says that this is meant)'
         )
       }
       forbiddenUntil = now() + FORBIDDEN_MS
@@ -136,7 +136,7 @@ export function createOwnership({
     // To take it from another, the UID must be looked up after that one was found: only then is that one gone for good.
     const maxAgeMs = former === undefined ? FRESH_UID_MS : 0
     const uid = await unlessForbidden(async () => (await uidOf(namespace, maxAgeMs)) ?? null)
-    if (uid === null) throw new RegistryError('NAME_UNKNOWN', `there is no namespace "${namespace}"`)
+    if (uid === null) throw new RegistryError('NAMESPACE_UNKNOWN', `there is no namespace "${namespace}"`)
     if (uid !== undefined) await owners.claim(repository, uid, former)
   }
 

@@ -87,7 +87,7 @@ const NAMESPACE = /^[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?$/
 /**
  * The namespace that a repository's name begins with, and the rest.
  * @param nested whether the rest may have several parts
- * @throws RegistryError NAME_UNKNOWN for a name of one part; NAME_INVALID for too many, and for a first part that can
+ * @throws RegistryError NAMESPACE_UNKNOWN for a name of one part; NAMESPACE_INVALID for too many, and for a first part that can
  *   be no namespace's name (RFC 1123 label)
  */
 export function placeOf(repository: RepositoryName, nested: boolean): Required<Place> {
@@ -96,15 +96,15 @@ export function placeOf(repository: RepositoryName, nested: boolean): Required<P
   const name = repository.slice(slash + 1)
   if (slash === -1) {
     const hint = `"${repository}": a repository here is <namespace>/<name>, such as default/${repository}`
-    throw new RegistryError('NAME_UNKNOWN', hint)
+    throw new RegistryError('NAMESPACE_UNKNOWN', hint)
   }
   if (!NAMESPACE.test(namespace)) {
     const hint = `"${namespace}" can be no namespace: at most 63 lower-case letters, digits and dashes`
-    throw new RegistryError('NAME_INVALID', hint)
+    throw new RegistryError('NAMESPACE_INVALID', hint)
   }
   if (!nested && name.includes('/')) {
-    const hint = `"${repository}": a repository here is <namespace>/<name>, with one slash; more take openshift.auth.nestedrepositories`
-    throw new RegistryError('NAME_INVALID', hint)
+    const hint = `"${repository}": a repository here is <namespace>/<name>, with one slash; more take REGISTRY_OPENSHIFT_AUTH_NESTEDREPOSITORIES=true`
+    throw new RegistryError('NAMESPACE_INVALID', hint)
   }
   return { namespace, name }
 }

@@ -43,6 +43,19 @@ export const ERRORS = {
   },
   MANIFEST_UNKNOWN: { status: 404, message: 'no such manifest in this repository' },
   METHOD_NOT_ALLOWED: { status: 405, code: 'UNSUPPORTED', message: 'this path does not know this method' },
+  /** Of names that only a cluster's registry refuses. */
+  NAMESPACE_INVALID: {
+    status: 400,
+    code: 'NAME_INVALID',
+    message: 'a repository here is <namespace>/<name>',
+    inItsOwnWords: true
+  },
+  NAMESPACE_UNKNOWN: {
+    status: 404,
+    code: 'NAME_UNKNOWN',
+    message: 'a repository here is <namespace>/<name>, of a namespace that exists',
+    inItsOwnWords: true
+  },
   NAME_INVALID: {
     status: 400,
     message:

@@ -158,7 +158,7 @@ t.test('names that can be no repository here are told so to everybody, and not j
   const cases: [string, string, RegExp][] = [
     ['app', '404 NAME_UNKNOWN', /default\/app/],
     ['team', '404 NAME_UNKNOWN', /default\/team/],
-    ['team/app/x', '400 NAME_INVALID', /nestedrepositories/],
+    ['team/app/x', '400 NAME_INVALID', /NESTEDREPOSITORIES/],
     ['te.am/app', '400 NAME_INVALID', /can be no namespace/],
     ['te_am/app', '400 NAME_INVALID', /can be no namespace/],
     [`${'a'.repeat(64)}/app`, '400 NAME_INVALID', /can be no namespace/]
