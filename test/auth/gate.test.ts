@@ -28,5 +28,4 @@ t.test('a viewer pulls, an editor pushes', async (t) => {
   t.equal(second.statusCode, 401)
   t.match(second.headers['www-authenticate'], 'insufficient_scope')
   t.match(second.body, 'vera may not push')
-  console.log(second.headers['www-authenticate'], second.body, it.lines, cluster.calls())
 })
