@@ -173,8 +173,13 @@ export function createGate({ authority, callers, ownership, exists, anonymousCat
       throw new RegistryError('NAME_UNKNOWN', repository)
     }
     // One that was there before berth is adopted by the first who may push there.
+    if (action === 'pull') return adopt(settling).catch(unlessUnavailable)
+    await adopt(settling)
+  }
+
+  async function adopt({ action, repository, place, caller }: Settling): Promise<void> {
     const mayPush = action === 'push' || (await authority.decide(caller.user, 'push', place)).allowed
-    if (mayPush && (await exists(repository))) await ownership.claim(repository, namespace)
+    if (mayPush && (await exists(repository))) await ownership?.claim(repository, place.namespace as string)
   }
 
   async function begin({ request, reply, repository, place, caller, scope }: Settling): Promise<void> {
@@ -205,6 +210,14 @@ export function createGate({ authority, callers, ownership, exists, anonymousCat
       return standing === undefined || standing === 'ours' || standing === 'unclaimed'
     }
   }
+}
+
+/** An API server that is silent, or a storage that takes nothing. */
+const PASSING = new Set(['API_UNAVAILABLE', 'StorageUnavailable', 'StorageFull'])
+
+/** A pull can go on without: the next one tries again. */
+function unlessUnavailable(error: unknown): void {
+  if (!(error instanceof Error && PASSING.has(error.name))) throw error
 }
 
 /** What a better token should allow. For a mount that is pulling from its source too: many clients ask for what the

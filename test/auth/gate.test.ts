@@ -1,5 +1,9 @@
 import t from 'tap'
+import type { RepositoryName } from '../../src/oci/name.ts'
+import { StorageUnavailable } from '../../storage/driver.ts'
+import { memoryStorage } from '../../storage/memory.ts'
 import { pushImage, refusal } from '../http/support.ts'
+import { interposed } from '../registry/interposed.ts'
 import { as, basic, bearer, world } from './world.ts'
 
 t.test('a viewer pulls, an editor pushes', async (t) => {
@@ -28,4 +32,26 @@ t.test('a viewer pulls, an editor pushes', async (t) => {
   t.equal(second.statusCode, 401)
   t.match(second.headers['www-authenticate'], 'insufficient_scope')
   t.match(second.body, 'vera may not push')
+})
+
+t.test('a repository that cannot be adopted can be pulled all the same', async (t) => {
+  let isReadOnly = false
+  const storage = interposed(memoryStorage(), (call) => {
+    if (isReadOnly && call.startsWith('write ')) throw new StorageUnavailable('read-only')
+  })
+  const it = await world(t, { storage })
+  it.cluster.createNamespace('team')
+  it.cluster.grant('ed', 'registry-editor', 'team')
+  const editor = basic(it.cluster.addUser('ed'))
+  await pushImage(
+    as(await world(t, { storage, cluster: it.cluster, namespaceUids: false }), editor),
+    'team/app',
+    'v1'
+  )
+  isReadOnly = true
+  t.equal((await as(it, editor).ask('GET', '/v2/team/app/manifests/v1')).statusCode, 200)
+  t.equal((await as(it, editor).ask('PUT', '/v2/team/app/manifests/v2', { body: '{}' })).statusCode, 503)
+  isReadOnly = false
+  await as(it, editor).ask('GET', '/v2/team/app/manifests/v1')
+  t.ok(await it.registry.owners.read('team/app' as RepositoryName), 'later it is adopted')
 })
