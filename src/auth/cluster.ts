@@ -5,6 +5,7 @@ import type { Siblings } from '../registry/siblings.ts'
 import { createAnswers } from './answers.ts'
 import { type Authority, type Decision, isAnonymous } from './authority.ts'
 import { fingerprintOf } from './credentials.ts'
+import { createWarning } from './once.ts'
 import { attributesOf, explainDenial, placeOf } from './permissions.ts'
 
 /** For so long the API server's answer is trusted; what it refused may have been granted meanwhile. */
@@ -46,6 +47,7 @@ export function createClusterAuthority(options: ClusterOptions): Authority {
     lifeMs: ({ allowed }) => (allowed ? GRANTED_MS : REFUSED_MS),
     now
   })
+  const warn = createWarning('said that tokens cannot be reviewed', { siblings, logger })
   const hashes = new WeakMap<UserInfo, string>()
   let forbiddenUntil = Number.NEGATIVE_INFINITY
 
@@ -63,8 +65,8 @@ export function createClusterAuthority(options: ClusterOptions): Authority {
         return verdict.user
       } catch (error) {
         if (!(error instanceof ApiForbidden)) throw error
-        if (forbiddenUntil === Number.NEGATIVE_INFINITY) logger.warn(`${error.message}; ${withoutReviews}`)
         forbiddenUntil = now() + FORBIDDEN_MS
+        await warn(`${error.message}; ${withoutReviews}`)
       }
     }
     // The API server says nothing of audiences here: whether the token is meant for this registry cannot be told.

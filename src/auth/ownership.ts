@@ -5,6 +5,7 @@ import type { RepositoryName } from '../oci/name.ts'
 import type { Siblings } from '../registry/siblings.ts'
 import { createAnswers } from './answers.ts'
 import { told } from './cluster.ts'
+import { createWarning } from './once.ts'
 
 /** A namespace's UID may be so old where a repository is read. */
 const UID_MS = 10_000
@@ -69,6 +70,7 @@ export function createOwnership({
   const lastKnown = new LRUCache<string, { uid: string | undefined; at: number }>({ max: 10_000 })
   const settled = new LRUCache<RepositoryName, number>({ max: 10_000 })
   const claims = new Map<RepositoryName, Promise<void>>()
+  const warn = createWarning('said that namespaces cannot be read', { siblings, logger })
   let forbiddenUntil = Number.NEGATIVE_INFINITY
   let silentUntil = Number.NEGATIVE_INFINITY
 
@@ -87,13 +89,11 @@ export function createOwnership({
       return await told(ask(), ApiForbidden)
     } catch (error) {
       if (!(error instanceof ApiForbidden)) throw error
-      if (forbiddenUntil === Number.NEGATIVE_INFINITY) {
-        logger.warn(
-          `${error.message}; without it whoever makes a deleted namespace anew can read its old images ` +
-            '(REGISTRY_OPENSHIFT_AUTH_NAMESPACEUIDS=false says that this is meant)'
-        )
-      }
       forbiddenUntil = now() + FORBIDDEN_MS
+      await warn(
+        `${error.message}; without it whoever makes a deleted namespace anew can read its old images ` +
+          '(REGISTRY_OPENSHIFT_AUTH_NAMESPACEUIDS=false says that this is meant)'
+      )
       return undefined
     }
   }
