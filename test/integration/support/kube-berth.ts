@@ -8,9 +8,17 @@ export async function prepareCluster(kube: Kube): Promise<void> {
   await kube.apply(...['registry.yaml', 'roles.yaml'].map((file) => join(CHECKOUT, 'deploy/rbac', file)))
 }
 
+export interface ClusterBerthOptions extends BerthOptions {
+  /** The service account in the namespace `berth` that it has; that of deploy/rbac if not said. */
+  account?: string
+}
+
 /** Starts berth as the registry of a cluster that was prepared so. */
-export async function startClusterBerth(kube: Kube, options: BerthOptions = {}): Promise<RunningServer> {
-  const token = await kube.token('berth', 'registry')
+export async function startClusterBerth(
+  kube: Kube,
+  options: ClusterBerthOptions = {}
+): Promise<RunningServer> {
+  const token = await kube.token('berth', options.account ?? 'registry')
   const env = { REGISTRY_AUTH: 'openshift', KUBECONFIG: kube.kubeconfig({ token }), ...options.env }
   return startBerth({ ...options, env })
 }
