@@ -16,7 +16,7 @@ import { tokenRoutes } from './http/token.ts'
 import { uploadRoutes } from './http/uploads.ts'
 import { RegistryError } from './oci/error.ts'
 import { healthRoutes } from './operations/health.ts'
-import { type Logger, logRequest } from './operations/logs.ts'
+import { type Logger, type LogParts, logRequest } from './operations/logs.ts'
 import type { Registry } from './registry/registry.ts'
 
 /** PEM. Node lets the workers of a cluster share what session tickets are sealed with. */
@@ -52,7 +52,7 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
   const accessLog = parts.accessLog ? logger : undefined
   const { origin = createExternalOrigin({ trustedProxies: [] }) } = parts
   const addressOf = (request: FastifyRequest) => origin.clientAddress(incomingOf(request))
-  const logParts = { refusalOf, addressOf }
+  const logParts: LogParts = { refusalOf, addressOf }
   // A request without Host is refused in refuseDoubles, in the words of the specification.
   const http = { maxHeaderSize: MAX_HEADER_BYTES, requireHostHeader: false, optimizeEmptyRequests: true }
   const app = Fastify({
@@ -120,6 +120,7 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
 
   const identity =
     parts.identity === undefined ? undefined : await knowCallers(app, { ...parts, origin }, parts.identity)
+  if (identity !== undefined) logParts.userOf = (request) => identity.gate.userOf(request)?.username
   const { repositories } = registry
   await app.register(healthRoutes)
   await app.register(async (v2) => {

@@ -3,7 +3,7 @@ import type { UserInfo } from '../kubernetes/user-info.ts'
 import { RegistryError } from '../oci/error.ts'
 import { isName, type RepositoryName } from '../oci/name.ts'
 import { type Action, repositoryOf } from './access.ts'
-import { ANONYMOUS, type Authority, isAnonymous, placeOrNot } from './authority.ts'
+import { type Authority, isAnonymous, placeOrNot } from './authority.ts'
 import type { Caller, Callers } from './callers.ts'
 import type { Ownership, Standing } from './ownership.ts'
 import type { PermissionName, Place } from './permissions.ts'
@@ -13,8 +13,8 @@ import { grants } from './scope.ts'
 export interface Gate {
   /** Undefined at once where nothing need be asked, which is how most pulls go. @throws RegistryError, also later */
   admit(request: FastifyRequest, reply: FastifyReply): Promise<void> | undefined
-  /** Who sends it, once it is let in by its route's action. */
-  userOf(request: FastifyRequest): UserInfo
+  /** Who sends it, once it was asked or has shown a token; undefined where that is not known. */
+  userOf(request: FastifyRequest): UserInfo | undefined
   /** Whether the same caller may pull from another repository as well: what a mount takes, and the catalog. */
   mayPull(request: FastifyRequest, repository: RepositoryName): Promise<boolean>
 }
@@ -196,7 +196,7 @@ export function createGate({ authority, callers, ownership, exists, anonymousCat
 
   return {
     admit,
-    userOf: (request) => callerOf.get(request)?.user ?? ANONYMOUS,
+    userOf: (request) => callerOf.get(request)?.user ?? callers.known(request)?.token.user,
 
     async mayPull(request, repository) {
       const caller = callerOf.get(request)

@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto'
 import type { FastifyRequest } from 'fastify'
 import type { RepositoryName } from '../oci/name.ts'
 import type { Listing, ListingPage } from '../registry/listing.ts'
-import type { Authority } from './authority.ts'
+import { ANONYMOUS, type Authority } from './authority.ts'
 import { type Callers, createCallers } from './callers.ts'
 import { createListVisible } from './catalog.ts'
 import type { ExternalOrigin } from './external-origin.ts'
@@ -87,6 +87,6 @@ export function createIdentity(options: IdentityOptions): Identity {
     tokens,
     grant: createGrant({ authority, anonymousCatalog }),
     gate,
-    listVisible: (request, page) => listFor(gate.userOf(request), page)
+    listVisible: (request, page) => listFor(gate.userOf(request) ?? ANONYMOUS, page)
   }
 }

@@ -120,7 +120,7 @@ const SETTINGS = {
   REGISTRY_AUTH: {
     fallback: undefined,
     parse: auth,
-    expected: 'openshift, htpasswd or none'
+    expected: 'openshift (which any Kubernetes cluster is, too), htpasswd or none, in lower case'
   },
   REGISTRY_AUTH_HTPASSWD_PATH: { fallback: '', parse: text, expected: 'the path of an htpasswd file' },
   REGISTRY_AUTH_HTPASSWD_REALM: {
@@ -170,15 +170,18 @@ const NOT_YET: [RegExp, string][] = [
   ],
   [/^REGISTRY_STORAGE_MAINTENANCE_READONLY/, 'it has no read-only mode'],
   [/^REGISTRY_HTTP_TLS_(?!CERTIFICATE$|KEY$)/, 'of TLS it knows certificate and key only'],
-  [/^REGISTRY_AUTH_(?!HTPASSWD_)/, 'of authentication it knows openshift and htpasswd'],
+  [/^REGISTRY_AUTH_(?!HTPASSWD_|FILE$|PORT|SERVICE_)/, 'of authentication it knows openshift and htpasswd'],
   [/^REGISTRY_PROXY_/, 'it is no pull-through cache']
 ]
 
 /** Values that ask for what berth does anyway. */
 const OFF = /^\s*(false|\{\s*enabled:\s*false\s*\})?\s*$/
 
-/** What Kubernetes tells every pod beside a Service named `registry`. */
-const KUBERNETES = /^REGISTRY_(PORT|SERVICE_)/
+/** What Kubernetes tells every pod beside a Service named `registry` or `registry-auth`, and podman's own. */
+const OTHERS = /^REGISTRY_(PORT|SERVICE_|AUTH_PORT|AUTH_SERVICE_|AUTH_FILE$)/
+
+/** A shorter one can be guessed: whoever has a token can try. */
+const SHORTEST_SECRET = 16
 
 /** Addresses that only this machine can reach. */
 const LOOPBACK = /^(127(\.\d{1,3}){3}|::1)$/
@@ -252,6 +255,13 @@ export function parseConfig(env: Record<string, string | undefined>): { config: 
       'REGISTRY_AUTH_HTPASSWD_PATH: counts only with REGISTRY_AUTH=htpasswd; set that, or unset this'
     )
   }
+  const { secret } = config.http
+  const signsTokens = config.auth === 'openshift' || config.auth === 'htpasswd'
+  if (signsTokens && secret !== undefined && secret.length < SHORTEST_SECRET) {
+    problems.push(
+      `REGISTRY_HTTP_SECRET: signs tokens, so it must have ${SHORTEST_SECRET} characters or more, such as \`openssl rand -hex 32\` prints`
+    )
+  }
   if (!LOOPBACK.test(host) && config.auth === undefined) {
     problems.push(
       `REGISTRY_HTTP_ADDR: ${host === '::' ? 'every address' : host} can be reached by other machines, and nobody has ` +
@@ -266,7 +276,7 @@ export function parseConfig(env: Record<string, string | undefined>): { config: 
     problems.push(`${name}: berth cannot do that yet (${reason}); unset it`)
   }
   const unknown = Object.keys(env).filter(
-    (name) => name.startsWith('REGISTRY_') && !(name in SETTINGS) && !KUBERNETES.test(name)
+    (name) => name.startsWith('REGISTRY_') && !(name in SETTINGS) && !OTHERS.test(name)
   )
   if (problems.length > 0) throw new ConfigError(problems)
   return { config: freeze(config), unknown }

@@ -84,29 +84,33 @@ export interface Refusal {
 export interface LogParts {
   refusalOf(request: FastifyRequest): Refusal | undefined
   addressOf(request: FastifyRequest): string | undefined
+  /** Who sent it; undefined where that is not known, and left out where nobody need log in. */
+  userOf?: ((request: FastifyRequest) => string | undefined) | undefined
 }
 
 /**
  * Writes one line for a request, when its answer has left or its client has.
  * @param parts.refusalOf why a request was refused, if it was
+ * @param parts.userOf is asked when the answer has left
  * @param parts.addressOf where it came from, whatever proxies stand between; undefined for a connection that is gone
  */
 export function logRequest(
   logger: Logger,
   request: FastifyRequest,
   reply: FastifyReply,
-  { refusalOf, addressOf }: LogParts
+  { refusalOf, addressOf, userOf }: LogParts
 ): void {
   const since = performance.now()
   const ip = addressOf(request) ?? '-'
   reply.raw.on('close', () => {
     const ms = performance.now() - since
-    logger.access(accessLine(ip, request, reply, ms, refusalOf(request)))
+    const who = userOf === undefined ? ip : `${ip} ${word(userOf(request) ?? '-')}`
+    logger.access(accessLine(who, request, reply, ms, refusalOf(request)))
   })
 }
 
 function accessLine(
-  ip: string,
+  who: string,
   request: FastifyRequest,
   reply: FastifyReply,
   ms: number,
@@ -119,11 +123,14 @@ function accessLine(
   const length = reply.getHeader('content-length') ?? 0
   const agent = request.headers['user-agent']
   return (
-    `${ip} ${request.method} ${printable(path(request.originalUrl))} ${status} ` +
+    `${who} ${request.method} ${printable(path(request.originalUrl))} ${status} ` +
     `${length} B in ${ms.toFixed(1)} ms${broken}${printable(reason)}` +
     (agent === undefined ? '' : ` (${printable(agent)})`)
   )
 }
+
+/** A user's name as one word. */
+const word = (name: string): string => printable(name).replaceAll(' ', '_')
 
 /** Without user, host and query, which may hold secrets. */
 const path = (url: string): string => url.replace(/^https?:\/\/[^/?]*/i, '').split('?', 1)[0] ?? ''

@@ -55,3 +55,24 @@ t.test('a repository that cannot be adopted can be pulled all the same', async (
   await as(it, editor).ask('GET', '/v2/team/app/manifests/v1')
   t.ok(await it.registry.owners.read('team/app' as RepositoryName), 'later it is adopted')
 })
+
+t.test('the line of a request says who sent it', async (t) => {
+  const it = await world(t, { accessLog: true })
+  it.cluster.createNamespace('team')
+  it.cluster.grant({ group: 'team' }, 'registry-editor', 'team')
+  const editor = it.cluster.addUser('ed the editor', { groups: ['team'] })
+  await pushImage(as(it, basic(editor)), 'team/app', 'v1')
+  const jwt = await it.exchange(basic(editor), 'repository:team/app:pull')
+  it.accessLines.length = 0
+  for (let time = 0; time < 2; time++) await as(it, bearer(jwt)).ask('GET', '/v2/team/app/manifests/v1')
+  await as(it, basic(editor)).ask('DELETE', '/v2/team/app/manifests/v1')
+  await as(it, basic('nonsense')).ask('GET', '/v2/team/app/manifests/v1')
+  await it.ask('GET', '/v2/')
+  t.match(it.accessLines, [
+    / ed_the_editor GET .* 200 /,
+    / ed_the_editor GET .* 200 /,
+    / ed_the_editor DELETE .* 202 /,
+    / - GET .* 401 /,
+    / - GET .* 401 /
+  ])
+})

@@ -20,8 +20,9 @@ export const HOST = 'registry.example.com'
 
 export interface World extends Berth {
   cluster: FakeCluster
-  /** What was logged, a line each. */
+  /** What was logged, a line each; those of requests apart. */
   lines: string[]
+  accessLines: string[]
   /** Exchanges a credential for a token of the registry. */
   exchange(authorization: string | undefined, ...scopes: string[]): Promise<string>
   /** Lets time pass for whatever is remembered. */
@@ -42,6 +43,7 @@ export interface WorldOptions {
   trustedProxies?: readonly string[]
   secret?: string
   deletes?: boolean
+  accessLog?: boolean
   /** For calls to the API server. */
   transport?: TransportOptions
 }
@@ -55,7 +57,8 @@ export async function world(t: Test, options: WorldOptions = {}): Promise<World>
   const { storage = memoryStorage(), siblings = alone, leads = true, deletes = true } = options
   const cluster = options.cluster ?? (await fakeCluster(t))
   const lines: string[] = []
-  const logger = loggerInto(lines)
+  const accessLines: string[] = []
+  const logger = loggerInto(lines, accessLines)
   let passed = 0
   const now = (): number => Date.now() + passed
   const keys = createKeyRing(deriveKeys(options.secret ?? 'a secret'), {
@@ -93,6 +96,7 @@ export async function world(t: Test, options: WorldOptions = {}): Promise<World>
     logger,
     identity,
     deletes,
+    accessLog: options.accessLog ?? false,
     origin: createExternalOrigin({ trustedProxies: options.trustedProxies ?? [] })
   })
   const ask = (method: string, url: string, { headers = {}, ...rest }: Ask = {}) =>
@@ -102,6 +106,7 @@ export async function world(t: Test, options: WorldOptions = {}): Promise<World>
     ask,
     cluster,
     lines,
+    accessLines,
 
     async exchange(authorization, ...scopes) {
       const query = new URLSearchParams(scopes.map((scope): [string, string] => ['scope', scope]))
@@ -117,7 +122,7 @@ export async function world(t: Test, options: WorldOptions = {}): Promise<World>
   }
 }
 
-function loggerInto(lines: string[]): Logger {
+function loggerInto(lines: string[], accessLines: string[]): Logger {
   const write = (what: unknown, text?: string): void => {
     lines.push(typeof what === 'string' ? what : `${text ?? ''} ${(what as Error)?.message ?? ''}`)
   }
@@ -131,7 +136,7 @@ function loggerInto(lines: string[]): Logger {
     error: write,
     fatal: write,
     child: () => logger,
-    access() {},
+    access: (line) => void accessLines.push(line),
     flush() {}
   }
   return logger

@@ -208,6 +208,22 @@ t.test('what would change where, by whom or whether things are stored is never p
   }
 })
 
+t.test('a secret that signs tokens must be hard to guess', async (t) => {
+  const env = { REGISTRY_AUTH: 'openshift', REGISTRY_HTTP_SECRET: 'changeme' }
+  t.match(problemsOf(env), [/^REGISTRY_HTTP_SECRET: .*16 characters.*openssl rand -hex 32/])
+  t.doesNotThrow(() => parseConfig({ ...env, REGISTRY_HTTP_SECRET: '0123456789abcdef' }))
+  t.doesNotThrow(() => parseConfig({ REGISTRY_HTTP_SECRET: 'changeme' }))
+})
+
+t.test('variables of podman and of Kubernetes are not settings', async (t) => {
+  const { unknown } = parseConfig({
+    REGISTRY_AUTH_FILE: '/root/auth.json',
+    REGISTRY_AUTH_PORT: 'tcp://10.0.0.1:80',
+    REGISTRY_AUTH_SERVICE_HOST: '10.0.0.1'
+  })
+  t.strictSame(unknown, [])
+})
+
 t.test('who may come in is said by a cluster or a file, with the settings of each', async (t) => {
   const env = {
     REGISTRY_AUTH: 'openshift',

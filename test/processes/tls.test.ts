@@ -98,7 +98,7 @@ t.test('a renewed certificate is taken up by all processes, and tokens stay good
   const server = await start(certificate, key, {
     REGISTRY_AUTH: 'htpasswd',
     REGISTRY_AUTH_HTPASSWD_PATH: join(folder, 'htpasswd'),
-    REGISTRY_HTTP_SECRET: 'a secret'
+    REGISTRY_HTTP_SECRET: 'a secret for this test'
   })
   t.teardown(() => server.stop())
   const { port } = server

@@ -79,7 +79,11 @@ async function withBerth(
 ): Promise<void> {
   const berth = await startClusterBerth(kube, {
     account,
-    env: { ...env, REGISTRY_HTTP_PROCESSES: String(PROCESSES), REGISTRY_HTTP_SECRET: 'a secret' }
+    env: {
+      ...env,
+      REGISTRY_HTTP_PROCESSES: String(PROCESSES),
+      REGISTRY_HTTP_SECRET: 'a secret for this check'
+    }
   })
   const before = kube.calls().length
   const who = (secret?: string): Person => createPerson(berth.url, secret)
