@@ -147,7 +147,10 @@ export function createCallers({
       if (user !== undefined) return { user, credential: print }
       tell(request, reply, about)
       logger.info(`refused: credential ${print} is nobody's, or has expired`)
-      throw new RegistryError('UNAUTHORIZED', 'the credential is wrong or has expired: log in again')
+      throw new RegistryError(
+        'UNAUTHORIZED',
+        'the credential is wrong, has expired or is meant for others: log in again'
+      )
     },
 
     log({ user, credential }, { isAllowed, text, reason, ms }) {

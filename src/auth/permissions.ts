@@ -118,10 +118,13 @@ export function explainDenial(user: UserInfo, permission: PermissionName, place:
     namespace === undefined ? 'this registry' : `${namespace}${name === undefined ? '' : `/${name}`}`
   const scope = namespace === undefined ? 'cluster-wide' : `in namespace "${namespace}"`
   const refusal = `${shown(user.username)} may not ${words} ${where}: needs "${verb}" on ${what} ${scope} (role ${role})`
-  const command = grantCommand(user, role, namespace)
-  if (!isAnonymous(user)) return `${refusal}; an administrator grants it with: ${command}`
+  if (!isAnonymous(user)) {
+    const command = grantCommand(user, role, namespace)
+    return `${refusal}; an administrator grants it with: ${command}`
+  }
   // Nobody is to let everybody push because somebody forgot to log in.
   if (permission !== 'pull') return `${refusal}; log in`
+  const command = grantCommand(user, 'system:image-puller', namespace)
   return `${refusal}; log in, or an administrator opens it to everybody with: ${command}`
 }
 

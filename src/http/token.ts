@@ -91,7 +91,10 @@ export async function tokenRoutes(app: FastifyInstance, parts: TokenParts): Prom
       return issue(ANONYMOUS, requested, CURED_LIFE_MS)
     }
     logger.info(`refused a token: credential ${print} is nobody's, or has expired`)
-    throw new RegistryError('UNAUTHORIZED', 'the credential is wrong or has expired: log in again')
+    throw new RegistryError(
+      'UNAUTHORIZED',
+      'the credential is wrong, has expired or is meant for others: log in again'
+    )
   }
 
   async function issue(

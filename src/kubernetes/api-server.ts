@@ -55,6 +55,10 @@ export interface ApiServer {
   close(): void
 }
 
+/** What the account needs is in that file. */
+const REMEDY =
+  'kubectl apply -f deploy/rbac/registry.yaml grants it to the account registry in the namespace berth'
+
 /** RFC 1123 label: what the name of a namespace can be, and safe in a path as it is. */
 const LABEL = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/
 
@@ -127,7 +131,7 @@ export function createApiServer(connection: Connection, options: TransportOption
   async function ask(review: Review, secret?: string): Promise<Answer> {
     const answer = await post(review, 'own')
     const right = `create ${review.kind.toLowerCase()}s`
-    await refuseForbidden(answer, right, 'bind it to the ClusterRole system:auth-delegator')
+    await refuseForbidden(answer, right, REMEDY)
     if (answer.status !== 201 && answer.status !== 200) throw unexpected(`a ${review.kind}`, answer, secret)
     return answer
   }
@@ -184,7 +188,7 @@ export function createApiServer(connection: Connection, options: TransportOption
       if (!LABEL.test(name)) return undefined
       const what = `get namespace ${name}`
       const answer = await transport.call({ method: 'GET', path: `/api/v1/namespaces/${name}` }, 'own')
-      await refuseForbidden(answer, 'get namespaces', 'grant it "get" on namespaces by a ClusterRole')
+      await refuseForbidden(answer, 'get namespaces', REMEDY)
       // Images are hidden, even removed, for this answer: it must be about this namespace.
       const refusal = refusalOf(answer)
       if (answer.status === 404 && refusal?.reason === 'NotFound' && refusal.name === name) return undefined

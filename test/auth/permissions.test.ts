@@ -27,7 +27,7 @@ t.test('two service accounts of one name are given bindings of two names', async
 t.test('whoever forgot to log in is told so, and nobody to let everybody push', async (t) => {
   t.match(
     explainDenial(ANONYMOUS, 'pull', PLACE),
-    /\(role registry-viewer\); log in, or an administrator opens it to everybody with: kubectl create rolebinding registry-viewer-everybody --clusterrole=registry-viewer --group=system:unauthenticated --group=system:authenticated -n team$/
+    /\(role registry-viewer\); log in, or an administrator opens it to everybody with: kubectl create rolebinding system:image-puller-everybody --clusterrole=system:image-puller --group=system:unauthenticated --group=system:authenticated -n team$/
   )
   for (const permission of ['push', 'create', 'deleteTag', 'deleteContent', 'prune'] as const) {
     t.match(explainDenial(ANONYMOUS, permission, PLACE), /\(role [a-z:-]+\); log in$/)

@@ -79,7 +79,10 @@ for (const [name, make] of Object.entries(clients)) {
   await step(`${name}: a token that nobody has is refused`, async () => {
     const client = await make()
     const { message } = await failure(client.login('nonsense').then(() => client.pull('team')))
-    match(message, /the credential is wrong or has expired: log in again|invalid username\/password/)
+    match(
+      message,
+      /the credential is wrong, has expired or is meant for others: log in again|invalid username\/password/
+    )
   })
 }
 

@@ -51,7 +51,10 @@ async function exercise(title: string, { make, makeOpen }: Made): Promise<void> 
       const { message } = await failure(
         title.startsWith('crane') ? login.then(() => client.push('team')) : login
       )
-      match(message, /the credential is wrong or has expired: log in again|invalid username\/password/)
+      match(
+        message,
+        /the credential is wrong, has expired or is meant for others: log in again|invalid username\/password/
+      )
     }
   })
 
