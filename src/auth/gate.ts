@@ -183,8 +183,10 @@ export function createGate({ authority, callers, ownership, exists, anonymousCat
   }
 
   async function begin({ request, reply, repository, place, caller, scope }: Settling): Promise<void> {
+    // Blobs that went to a former namespace's repository are missed by the manifest that comes last.
+    const isFinal = request.method === 'PUT'
     const standing: Standing =
-      ownership === undefined ? 'ours' : await ownership.standing(repository, place.namespace as string)
+      (await ownership?.standing(repository, place.namespace as string, isFinal)) ?? 'ours'
     if (standing === 'no namespace') {
       throw new RegistryError('NAMESPACE_UNKNOWN', `there is no namespace "${place.namespace}"`)
     }

@@ -35,8 +35,12 @@ export type Standing = 'ours' | 'unclaimed' | 'foreign' | 'no namespace'
 export interface Ownership {
   /** Whether it was its namespace's own a moment ago. */
   isSettled(repository: RepositoryName): boolean
-  /** @throws RegistryError API_UNAVAILABLE */
-  standing(repository: RepositoryName, namespace: string): Promise<Standing>
+  /**
+   * @param isFinal whether what is pushed next is not pushed again: then the namespace is looked up anew, since a push
+   *   into what belongs to one that was deleted a moment ago would be removed with all the rest
+   * @throws RegistryError API_UNAVAILABLE
+   */
+  standing(repository: RepositoryName, namespace: string, isFinal?: boolean): Promise<Standing>
   /** Gives it to its namespace; what it held for another one is removed. @throws RegistryError API_UNAVAILABLE, NAME_UNKNOWN */
   claim(repository: RepositoryName, namespace: string): Promise<void>
 }
@@ -98,8 +102,11 @@ export function createOwnership({
     }
   }
 
-  async function compare(repository: RepositoryName, namespace: string): Promise<Standing> {
-    const [owner, uid] = await Promise.all([owners.get(repository), uidOrLastKnown(namespace)])
+  async function compare(repository: RepositoryName, namespace: string, isFinal: boolean): Promise<Standing> {
+    const [owner, uid] = await Promise.all([
+      owners.get(repository),
+      isFinal ? uidOf(namespace, 0) : uidOrLastKnown(namespace)
+    ])
     if (uid === undefined) return 'no namespace'
     if (owner === undefined) return 'unclaimed'
     if (owner === uid) return 'ours'
@@ -143,8 +150,8 @@ export function createOwnership({
   return {
     isSettled: (repository) => now() < (settled.get(repository) ?? 0),
 
-    async standing(repository, namespace) {
-      const standing = (await unlessForbidden(() => compare(repository, namespace))) ?? 'ours'
+    async standing(repository, namespace, isFinal = false) {
+      const standing = (await unlessForbidden(() => compare(repository, namespace, isFinal))) ?? 'ours'
       if (standing === 'ours') settled.set(repository, now() + SETTLED_MS)
       return standing
     },

@@ -102,6 +102,22 @@ t.test('a push after that starts afresh', async (t) => {
   t.equal((await it.ask1('editor', 'JWT', 'POST', mount)).statusCode, 202)
 })
 
+t.test('what was pushed and acknowledged right after is not removed by a later push', async (t) => {
+  const it = await told(t)
+  const client = as(it, basic(it.tokens.editor as string))
+  t.equal((await client.ask('GET', '/v2/team/app/tags/list')).statusCode, 200, 'the UID is known')
+  it.cluster.deleteNamespace('team')
+  const uid = it.cluster.createNamespace('team')
+  // Its blobs may have gone to the former repository, and then it fails: but it is not taken for done.
+  await pushImage(client, 'team/app', 'first', 'new content').catch(() =>
+    pushImage(client, 'team/app', 'first')
+  )
+  t.equal(await it.ownerOf(), uid)
+  it.pass(NOTICED_MS)
+  await pushImage(client, 'team/app', 'second', 'more content')
+  t.same((await client.ask('GET', '/v2/team/app/tags/list')).json().tags, ['first', 'second'])
+})
+
 t.test('who may not push, or not create, empties nothing', async (t) => {
   const it = await told(t)
   it.cluster.grant('pia', 'system:image-pusher', 'team')
