@@ -86,11 +86,14 @@ export function createOwnership({
     return uid
   }
 
-  /** Undefined while the registry's account may not read namespaces: then names are all there is to go by. */
+  /**
+   * Undefined while the registry's account may not read namespaces: then names are all there is to go by. Once it might,
+   * a refusal is trouble, such as that of an API server that has not read its roles yet, and opens nothing.
+   */
   async function unlessForbidden<T>(ask: () => Promise<T>): Promise<T | undefined> {
     if (now() < forbiddenUntil) return undefined
     try {
-      return await told(ask(), ApiForbidden)
+      return await told(ask(), lastKnown.size === 0 ? ApiForbidden : undefined)
     } catch (error) {
       if (!(error instanceof ApiForbidden)) throw error
       forbiddenUntil = now() + FORBIDDEN_MS
@@ -126,8 +129,7 @@ export function createOwnership({
     const timer = setTimeout(() => giveUp.reject(new Error('no answer in time')), PATIENCE_MS)
     try {
       return await Promise.race([asked, giveUp.promise])
-    } catch (error) {
-      if (error instanceof ApiForbidden) throw error
+    } catch {
       asked.catch(() => {}) // has been waited for long enough
       silentUntil = now() + SILENT_MS
       return last.uid

@@ -203,6 +203,21 @@ t.test('where namespaces may not be read berth says so once, and does without', 
   t.equal((await it.ask1('viewer', 'Bearer', 'GET', '/v2/team/app/tags/list')).statusCode, 404)
 })
 
+t.test('once they might be read, a refusal shows nothing of a former namespace', async (t) => {
+  const it = await told(t)
+  const pull = async () => refusal(await it.ask1('editor', 'Basic', 'GET', '/v2/team/app/tags/list'))
+  it.cluster.deleteNamespace('team')
+  it.cluster.createNamespace('team')
+  t.equal(await pull(), '404 NAME_UNKNOWN')
+  it.cluster.forbid('namespaces')
+  it.pass(NOTICED_MS)
+  t.match(await pull(), /^(404|503)/)
+  t.equal(refusal(await it.ask1('editor', 'Basic', 'POST', '/v2/team/app/blobs/uploads/')), '503 UNAVAILABLE')
+  it.cluster.permit('namespaces')
+  it.pass(NOTICED_MS)
+  t.equal(await pull(), '404 NAME_UNKNOWN')
+})
+
 t.test('a setting turns the check off', async (t) => {
   const it = await told(t, { namespaceUids: false })
   it.cluster.deleteNamespace('team')
