@@ -9,7 +9,7 @@ import { createWarning } from './once.ts'
 
 /** A namespace's UID may be so old where a repository is read. */
 const UID_MS = 10_000
-/** And so old where it is about to be given to a namespace, or taken from one. */
+/** And so old where it is about to be given to a namespace, or taken from one, and that there is none: it may be made. */
 const FRESH_UID_MS = 2000
 
 /** What was found in order is not looked at again for so long. */
@@ -68,7 +68,7 @@ export function createOwnership({
   const uids = createAnswers<string | null>({
     topic: 'UID of a namespace',
     siblings,
-    lifeMs: () => UID_MS,
+    lifeMs: (uid) => (uid === null ? FRESH_UID_MS : UID_MS),
     now
   })
   const lastKnown = new LRUCache<string, { uid: string | undefined; at: number }>({ max: 10_000 })

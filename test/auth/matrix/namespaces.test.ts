@@ -218,6 +218,16 @@ t.test('once they might be read, a refusal shows nothing of a former namespace',
   t.equal(await pull(), '404 NAME_UNKNOWN')
 })
 
+t.test('a namespace is there 2 s after it was made, whoever looked for it before', async (t) => {
+  const it = await told(t)
+  it.cluster.grant('root', 'registry-admin')
+  const root = as(it, basic(it.cluster.addUser('root')))
+  t.equal(refusal(await root.ask('GET', '/v2/fresh/app/tags/list')), '404 NAME_UNKNOWN')
+  it.cluster.createNamespace('fresh')
+  it.pass(2_000)
+  t.equal((await root.ask('POST', '/v2/fresh/app/blobs/uploads/')).statusCode, 202)
+})
+
 t.test('a setting turns the check off', async (t) => {
   const it = await told(t, { namespaceUids: false })
   it.cluster.deleteNamespace('team')
