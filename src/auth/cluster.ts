@@ -1,4 +1,5 @@
 import { ApiForbidden, type ApiServer, ApiUnavailable } from '../kubernetes/api-server.ts'
+import { createLine, LineError } from '../kubernetes/line.ts'
 import type { UserInfo } from '../kubernetes/user-info.ts'
 import { RegistryError } from '../oci/error.ts'
 import type { Siblings } from '../registry/siblings.ts'
@@ -14,6 +15,11 @@ const REFUSED_MS = 2000
 
 /** After this long a registry's account that might not create TokenReviews tries again. */
 const FORBIDDEN_MS = 5 * 60_000
+
+/** Anybody can make the registry ask what nobody may do: such questions wait for one another, and for nothing else. */
+const ANONYMOUS_AT_ONCE = 10
+const MOST_ANONYMOUS_WAITING = 1000
+const ANONYMOUS_WAIT_MS = 5000
 
 /** RFC 6750 §2.1: what a token may consist of. */
 const TOKEN = /^[A-Za-z0-9\-._~+/]+=*$/
@@ -49,6 +55,7 @@ export function createClusterAuthority(options: ClusterOptions): Authority {
   })
   const warn = createWarning('said that tokens cannot be reviewed', { siblings, logger })
   const hashes = new WeakMap<UserInfo, string>()
+  const anonymous = createLine(ANONYMOUS_AT_ONCE, MOST_ANONYMOUS_WAITING)
   let forbiddenUntil = Number.NEGATIVE_INFINITY
 
   async function review(token: string): Promise<UserInfo | undefined> {
@@ -105,7 +112,10 @@ export function createClusterAuthority(options: ClusterOptions): Authority {
     decide(user, permission, place) {
       const attributes = attributesOf(permission, place)
       const question = hash(`${hashOf(user)} ${JSON.stringify(attributes)}`)
-      return decisions.get(question, () => told(api.reviewAccess(user, attributes)))
+      const review = () => api.reviewAccess(user, attributes)
+      return decisions.get(question, () =>
+        told(isAnonymous(user) ? anonymous.run(review, ANONYMOUS_WAIT_MS) : review())
+      )
     },
 
     explain: explainDenial,
@@ -121,7 +131,7 @@ export async function told<T>(answer: Promise<T>, except?: typeof ApiForbidden):
   try {
     return await answer
   } catch (cause) {
-    const isSilence = cause instanceof ApiUnavailable || cause instanceof ApiForbidden
+    const isSilence = [ApiUnavailable, ApiForbidden, LineError].some((kind) => cause instanceof kind)
     if (!isSilence || (except !== undefined && cause instanceof except)) throw cause
     throw new RegistryError('API_UNAVAILABLE', undefined, { cause })
   }
