@@ -1,4 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { LineError } from '../kubernetes/line.ts'
 import type { UserInfo } from '../kubernetes/user-info.ts'
 import { RegistryError } from '../oci/error.ts'
 import { ANONYMOUS, type Authority } from './authority.ts'
@@ -93,16 +94,25 @@ export function createCallers({
   ): Promise<UserInfo | undefined> {
     const address = origin.clientAddress(incomingOf(request)) ?? ''
     const credential = countedAs(shown)
-    const wait = failures.limited(address, credential)
-    if (wait !== undefined) {
-      reply.header('retry-after', wait)
-      const problem = `too many wrong credentials from this address, or this one too often; try again in ${wait} s`
-      throw new RegistryError('TOOMANYREQUESTS', problem)
+    const attempt = async (): Promise<UserInfo | undefined> => {
+      const wait = failures.limited(address, credential)
+      if (wait !== undefined) {
+        reply.header('retry-after', wait)
+        const problem = `too many wrong credentials from this address, or this one too often; try again in ${wait} s`
+        throw new RegistryError('TOOMANYREQUESTS', problem)
+      }
+      const user = await authority.authenticate(shown.secret, shown.name)
+      if (user === undefined) failures.failed(address, credential)
+      else failures.succeeded(credential)
+      return user
     }
-    const user = await authority.authenticate(shown.secret, shown.name)
-    if (user === undefined) failures.failed(address, credential)
-    else failures.succeeded(credential)
-    return user
+    try {
+      return await failures.inTurn(address, credential, attempt)
+    } catch (cause) {
+      if (!(cause instanceof LineError)) throw cause
+      if (!authority.isLocal) throw new RegistryError('API_UNAVAILABLE', undefined, { cause })
+      throw new RegistryError('TOOMANYREQUESTS', 'too many log in at once; try again', { cause })
+    }
   }
 
   const credentialOf = ({ headers }: FastifyRequest): Credential =>

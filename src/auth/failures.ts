@@ -1,5 +1,6 @@
 import { isIPv6 } from 'node:net'
 import { LRUCache } from 'lru-cache'
+import { createLine, type Line } from '../kubernetes/line.ts'
 
 /**
  * Who tries credentials that are no good, so that nobody can try many. Different ones are counted for each address,
@@ -16,6 +17,9 @@ export interface Failures {
   forgive(credential: string): void
   /** From now on it is never limited, and its failures are not counted. */
   succeeded(credential: string): void
+  /** Runs what tries a credential, of those of one address that may be no good a few at a time: else many could be
+   *  tried before the first has failed. @throws LineError when too many wait, or for too long */
+  inTurn<T>(address: string, credential: string, attempt: () => Promise<T>): Promise<T>
 }
 
 interface FailuresOptions {
@@ -38,11 +42,18 @@ interface Window {
 const MOST_COUNTED = 100_000
 const MOST_GOOD = 10_000
 
+/** Of one address. */
+const AT_ONCE = 10
+const MOST_WAITING = 2000
+const WAIT_MS = 10_000
+const MOST_LINES = 10_000
+
 export function createFailures(options: FailuresOptions): Failures {
   const { max, windowMs = 60_000, now = () => performance.now() } = options
   const ofAddresses = createWindows()
   const ofCredentials = createWindows()
   const good = new LRUCache<string, true>({ max: MOST_GOOD })
+  const lines = new LRUCache<string, Line>({ max: MOST_LINES })
 
   function createWindows(): LRUCache<string, Window> {
     return new LRUCache({ maxSize: MOST_COUNTED, sizeCalculation: ({ counted }) => counted.size })
@@ -83,6 +94,14 @@ export function createFailures(options: FailuresOptions): Failures {
     succeeded(credential) {
       good.set(credential, true)
       ofCredentials.delete(credential)
+    },
+
+    async inTurn(address, credential, attempt) {
+      if (good.has(credential)) return attempt()
+      const network = networkOf(address)
+      const line = lines.get(network) ?? createLine(AT_ONCE, MOST_WAITING)
+      lines.set(network, line)
+      return line.run(attempt, WAIT_MS)
     }
   }
 }

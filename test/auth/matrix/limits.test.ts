@@ -93,6 +93,25 @@ t.test('many failures of one credential are its own affair', async (t) => {
   t.equal((await it.from('192.0.2.1', basic(it.tokens.viewer as string))).statusCode, 200)
 })
 
+t.test('whoever tries many credentials at once gets no further', async (t) => {
+  const it = await limited(t)
+  it.cluster.reset()
+  const all = await Promise.all(
+    Array.from({ length: 200 }, (_, number) => it.from('192.0.2.1', wrong(number)))
+  )
+  const refused = all.filter((answer) => refusal(answer) === TOO_MANY)
+  const tried = it.cluster.calls().tokenreviews ?? 0
+  t.equal(refused.length, 200 - tried)
+  t.ok(tried < MOST + 10, `${tried} tried`)
+})
+
+t.test('a crowd that logs in at once is let in', async (t) => {
+  const it = await limited(t)
+  const tokens = Array.from({ length: 100 }, () => it.cluster.addUser('vera'))
+  const all = await Promise.all(tokens.map((token) => it.from('192.0.2.1', basic(token), '/v2/')))
+  t.same(new Set(all.map(({ statusCode }) => statusCode)), new Set([200]))
+})
+
 t.test('an IPv6 client has a /64, and another one has another', async (t) => {
   const cases: [string, string, string][] = [
     ['2001:db8:1:2::1', '2001:db8:1:2:ffff:ffff:ffff:ffff', TOO_MANY],
