@@ -116,11 +116,11 @@ export function createAnswers<T>({ topic, siblings, lifeMs, now = Date.now }: An
     async get(question, look, maxAgeMs) {
       const here = fresh(question, maxAgeMs)
       if (here !== undefined) return here.value
-      const others = asking.get(question)
-      if (others !== undefined) {
+      const since = now()
+      for (let others = asking.get(question); others !== undefined; others = asking.get(question)) {
         const answered = await others.answer
         // It may have been asked long before.
-        if (maxAgeMs === undefined || isFresh(answered, maxAgeMs)) return answered.value
+        if (maxAgeMs === undefined || answered.at >= since || isFresh(answered, maxAgeMs)) return answered.value
       }
       return (await begin(question, look, maxAgeMs)).value
     }

@@ -68,6 +68,16 @@ t.test('who wants a younger answer gets one', async (t) => {
   t.equal(await it.ask(1, 'yes', 0), 'yes 3')
 })
 
+t.test('many who want one that is asked after they came share it', async (t) => {
+  const it = bed({ slow: 20 })
+  const before = it.ask(0, 'yes', 0)
+  await setImmediate()
+  it.pass(1)
+  const all = await Promise.all(Array.from({ length: 100 }, () => it.ask(0, 'yes', 0)))
+  t.equal(await before, 'yes 1')
+  t.strictSame(new Set(all), new Set(['yes 2']))
+})
+
 async function everybodyAsks(t: Test, processes: number): Promise<void> {
   const it = bed({ processes, slow: 20 })
   const all = Array.from({ length: 100 }, (_, index) => it.ask(index % processes, 'yes'))
