@@ -130,7 +130,10 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
     await v2.register(baseRoutes)
     await v2.register(uploadRoutes, { ...registry, mayPull: identity?.gate.mayPull ?? (async () => true) })
     await v2.register(blobRoutes, registry)
-    await v2.register(manifestRoutes, registry)
+    await v2.register(manifestRoutes, {
+      ...registry,
+      pushAgain: identity?.gate.pushAgain ?? (async () => {})
+    })
     const listVisible = identity?.listVisible ?? ((_request, page) => repositories.list(page))
     await v2.register(tagRoutes, { ...registry, listVisible })
     await v2.register(referrerRoutes, registry)

@@ -120,7 +120,8 @@ export function createAnswers<T>({ topic, siblings, lifeMs, now = Date.now }: An
       for (let others = asking.get(question); others !== undefined; others = asking.get(question)) {
         const answered = await others.answer
         // It may have been asked long before.
-        if (maxAgeMs === undefined || answered.at >= since || isFresh(answered, maxAgeMs)) return answered.value
+        if (maxAgeMs === undefined || answered.at >= since || isFresh(answered, maxAgeMs))
+          return answered.value
       }
       return (await begin(question, look, maxAgeMs)).value
     }

@@ -17,6 +17,8 @@ export interface Gate {
   userOf(request: FastifyRequest): UserInfo | undefined
   /** Whether the same caller may pull from another repository as well: what a mount takes, and the catalog. */
   mayPull(request: FastifyRequest, repository: RepositoryName): Promise<boolean>
+  /** For a push whose body came slowly: whether what let it in still holds. @throws RegistryError DENIED, UNAUTHORIZED */
+  pushAgain(request: FastifyRequest, reply: FastifyReply): Promise<void>
 }
 
 export interface GateOptions {
@@ -210,6 +212,14 @@ export function createGate({ authority, callers, ownership, exists, anonymousCat
       if (!(await authority.decide(user, 'pull', place)).allowed) return false
       const standing = await ownership?.standing(repository, place.namespace as string)
       return standing === undefined || standing === 'ours' || standing === 'unclaimed'
+    },
+
+    async pushAgain(request, reply) {
+      const caller = callerOf.get(request)
+      if (caller === undefined) return
+      const repository = repositoryOf(request)
+      const scope = scopeOf('push', repository, request)
+      await demand(request, reply, { caller, permission: 'push', place: authority.place(repository), scope })
     }
   }
 }

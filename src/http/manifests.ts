@@ -20,10 +20,17 @@ const URL = '/v2/:name/manifests/:reference'
 /** More than enough for any release, and few enough for the headers of an answer. */
 const TAGS_PER_PUSH = 100
 
+export interface ManifestParts {
+  manifests: Manifests
+  tags: Tags
+  /** Whether the request's caller may still push. @throws RegistryError if not */
+  pushAgain(request: FastifyRequest, reply: FastifyReply): Promise<void>
+}
+
 /** Pulling, pushing and deleting manifests and tags. Distribution spec: "Pulling manifests" and on. */
 export async function manifestRoutes(
   app: FastifyInstance,
-  { manifests, tags }: { manifests: Manifests; tags: Tags }
+  { manifests, tags, pushAgain }: ManifestParts
 ): Promise<void> {
   function find(request: FastifyRequest<ManifestRoute>): Promise<StoredManifest> {
     const name = repositoryOf(request)
@@ -61,6 +68,8 @@ export async function manifestRoutes(
       throw new RegistryError('MANIFEST_TOO_LARGE')
     const bytes = await collect(requestBody(request, reply), MANIFEST_LIMIT)
     if (bytes === undefined) throw new RegistryError('MANIFEST_TOO_LARGE')
+    // Its bytes may have taken hours to come.
+    await pushAgain(request, reply)
     const contentType = contentTypeOf(request)
     const { digest, subject } = await manifests.put(name, { ...target, bytes, contentType })
     reply.headers({

@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream'
 import t, { type Test } from 'tap'
 import { type Ask, refusal } from '../../http/support.ts'
 import { basic, bearer } from '../world.ts'
@@ -147,6 +148,37 @@ t.test('a right to write that is taken back is gone within 10 s, whatever is sho
   it.pass(10_000)
   for (const code of await all()) t.equal(code, '403 DENIED')
 })
+
+t.test('a manifest that comes slowly does not get in by a right that is gone', async (t) => {
+  const it = await prepared(t)
+  const revoke = it.cluster.grant('paul', 'registry-editor', 'team')
+  const paul = basic(it.cluster.addUser('paul'))
+  const jwt = bearer(await it.exchange(paul, EVERYTHING))
+  const pulled = await it.ask('GET', `/v2/team/app/manifests/${it.target.tag}`, {
+    headers: { authorization: paul }
+  })
+  const push = (authorization: string, meanwhile: () => void) =>
+    it.ask('PUT', '/v2/team/app/manifests/late', {
+      headers: {
+        authorization,
+        'content-type': String(pulled.headers['content-type']),
+        'content-length': String(pulled.rawPayload.length)
+      },
+      body: Readable.from(slowly(pulled.rawPayload, meanwhile))
+    })
+  for (const authorization of [paul, jwt]) {
+    t.equal((await push(authorization, () => {})).statusCode, 201)
+  }
+  it.changes()
+  t.equal(refusal(await push(paul, () => (revoke(), it.pass(10_000)))), '403 DENIED')
+  t.same(it.changes(), [])
+})
+
+async function* slowly(bytes: Buffer, meanwhile: () => void): AsyncGenerator<Buffer> {
+  yield bytes.subarray(0, 10)
+  meanwhile()
+  yield bytes.subarray(10)
+}
 
 t.test(
   'a right to pull that is taken back is gone at the token’s end, and for a credential within 10 s',
