@@ -48,7 +48,7 @@ export const cidrs: Parse<readonly string[]> = (value) => {
 function isCidr(text: string): boolean {
   const [, address = '', length] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(text) ?? []
   const family = isIP(address)
-  return family !== 0 && Number(length ?? 0) <= (family === 4 ? 32 : 128)
+  return family !== 0 && !address.includes('%') && Number(length ?? 0) <= (family === 4 ? 32 : 128)
 }
 
 export const count: Parse<number> = (value) =>

@@ -258,6 +258,7 @@ t.test('who may come in is said by a cluster or a file, with the settings of eac
   for (const [name, value] of [
     ['REGISTRY_HTTP_TRUSTEDPROXIES', '10.0.0.0/33'],
     ['REGISTRY_HTTP_TRUSTEDPROXIES', 'proxy.example.com'],
+    ['REGISTRY_HTTP_TRUSTEDPROXIES', 'fe80::1%eth0'],
     ['REGISTRY_HTTP_MAXFAILEDLOGINS', '0'],
     ['REGISTRY_AUTH_HTPASSWD_REALM', 'a"b'],
     ['REGISTRY_OPENSHIFT_AUTH_TOKENREALM', 'https://registry.example.com/path'],
