@@ -70,12 +70,12 @@ export function createAnswers<T>({ topic, siblings, lifeMs, now = Date.now }: An
     return undefined
   })
 
-  async function ask(
+  async function askSiblings(
     own: Asking<T>,
     question: string,
-    look: () => Promise<T>,
     maxAgeMs?: number
-  ): Promise<Answered<T>> {
+  ): Promise<Answered<T> | undefined> {
+    if (maxAgeMs === 0) return undefined // whatever they know is too old
     const text = JSON.stringify({ question, maxAgeMs, asker: rank })
     do {
       own.hasDeferred = false
@@ -84,6 +84,17 @@ export function createAnswers<T>({ topic, siblings, lifeMs, now = Date.now }: An
         if (isFresh(answered, maxAgeMs ?? Number.POSITIVE_INFINITY)) return answered
       }
     } while (own.hasDeferred)
+    return undefined
+  }
+
+  async function ask(
+    own: Asking<T>,
+    question: string,
+    look: () => Promise<T>,
+    maxAgeMs?: number
+  ): Promise<Answered<T>> {
+    const told = await askSiblings(own, question, maxAgeMs)
+    if (told !== undefined) return told
     own.isCalling = true
     const at = now()
     return { value: await look(), at }

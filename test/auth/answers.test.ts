@@ -78,6 +78,13 @@ t.test('many who want one that is asked after they came share it', async (t) => 
   t.strictSame(new Set(all), new Set(['yes 2']))
 })
 
+t.test('who wants one of this moment does not wait for siblings', async (t) => {
+  const { promise: never } = Promise.withResolvers<string[]>()
+  const siblings = { ask: () => never, onQuestion: () => {} }
+  const answers = createAnswers<string>({ topic: 'test', siblings, lifeMs: () => 10_000 })
+  t.equal(await answers.get('q', async () => 'yes', 0), 'yes')
+})
+
 async function everybodyAsks(t: Test, processes: number): Promise<void> {
   const it = bed({ processes, slow: 20 })
   const all = Array.from({ length: 100 }, (_, index) => it.ask(index % processes, 'yes'))
