@@ -57,11 +57,13 @@ export function createClusterAuthority(options: ClusterOptions): Authority {
   const hashes = new WeakMap<UserInfo, string>()
   const anonymous = createLine(ANONYMOUS_AT_ONCE, MOST_ANONYMOUS_WAITING)
   let forbiddenUntil = Number.NEGATIVE_INFINITY
+  let hasReviewed = false
 
   async function review(token: string): Promise<UserInfo | undefined> {
     if (now() >= forbiddenUntil) {
       try {
         const verdict = await api.reviewToken(token, audiences)
+        hasReviewed = true
         if (!verdict.authenticated) {
           const credential = fingerprintOf(hash, token)
           logger.info(
@@ -72,10 +74,16 @@ export function createClusterAuthority(options: ClusterOptions): Authority {
         return verdict.user
       } catch (error) {
         if (!(error instanceof ApiForbidden)) throw error
+        // One that has just started refuses all, callers too, until it has read its roles: that makes nobody of none.
+        if (hasReviewed) return (await reviewSelf(token)) ?? Promise.reject(error)
         forbiddenUntil = now() + FORBIDDEN_MS
         await warn(`${error.message}; ${withoutReviews}`)
       }
     }
+    return reviewSelf(token)
+  }
+
+  async function reviewSelf(token: string): Promise<UserInfo | undefined> {
     // The API server says nothing of audiences here: whether the token is meant for this registry cannot be told.
     if (audiences.length > 0) throw new ApiUnavailable(withoutReviews)
     return api.reviewSelf(token)

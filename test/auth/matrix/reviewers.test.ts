@@ -1,4 +1,5 @@
 import t from 'tap'
+import { refusal } from '../../http/support.ts'
 import { basic, bearer } from '../world.ts'
 import { type Scene, scene } from './scene.ts'
 
@@ -73,4 +74,18 @@ t.test('without TokenReviews no audience can be told: nobody is let in, and nobo
   }
   t.equal(it.cluster.calls().selfsubjectreviews, undefined)
   t.equal(it.lines.filter((line) => line.includes('nobody gets in')).length, 1 + 6)
+})
+
+t.test('an API server that refuses all once it has answered does not make anybody nobody', async (t) => {
+  const it = await scene(t)
+  const authorization = basic(it.tokens.viewer as string)
+  const ask = async () => refusal(await it.ask('GET', '/openshift/token', { headers: { authorization } }))
+  t.equal((await it.ask('GET', '/v2/', { headers: { authorization } })).statusCode, 200)
+  it.cluster.forbid('tokenreviews')
+  const body = JSON.stringify({ kind: 'Status', reason: 'Forbidden', message: 'RBAC: not read yet' })
+  it.cluster.fault({ on: 'selfsubjectreviews', status: 403, body })
+  it.pass(10_000)
+  t.equal(await ask(), '503 UNAVAILABLE')
+  it.cluster.permit('tokenreviews')
+  t.equal((await it.ask('GET', '/v2/', { headers: { authorization } })).statusCode, 200)
 })
