@@ -40,7 +40,7 @@ interface Asking<T> {
 const MOST = 10_000
 
 /** For a sibling that is asking the API server just now. */
-const PATIENCE_MS = 5000
+const PATIENCE_MS = 2000
 
 export function createAnswers<T>({ topic, siblings, lifeMs, now = Date.now }: AnswersOptions<T>): Answers<T> {
   const known = new LRUCache<string, Answered<T>>({ max: MOST })

@@ -68,7 +68,7 @@ export function createListVisible({ authority, ownership, list, seal, unseal }: 
         reviews++
       }
       const standing = await ownership.standing(repository, namespace)
-      return standing === 'ours' || standing === 'unclaimed' || mayPrune()
+      return (standing !== 'foreign' && standing !== 'no namespace') || mayPrune()
     }
 
     while (n > 0) {

@@ -1,13 +1,13 @@
 import { ApiForbidden, type ApiServer, ApiUnavailable } from '../kubernetes/api-server.ts'
-import { createLine, LineError } from '../kubernetes/line.ts'
+import { createLine } from '../kubernetes/line.ts'
 import type { UserInfo } from '../kubernetes/user-info.ts'
-import { RegistryError } from '../oci/error.ts'
 import type { Siblings } from '../registry/siblings.ts'
 import { createAnswers } from './answers.ts'
 import { type Authority, type Decision, isAnonymous } from './authority.ts'
 import { fingerprintOf } from './credentials.ts'
 import { createWarning } from './once.ts'
 import { attributesOf, explainDenial, placeOf } from './permissions.ts'
+import type { Told } from './told.ts'
 
 /** For so long the API server's answer is trusted; what it refused may have been granted meanwhile. */
 const GRANTED_MS = 10_000
@@ -35,12 +35,13 @@ export interface ClusterOptions {
   /** A keyed hash, so that neither memory nor messages between processes hold tokens. */
   hash: (text: string) => string
   logger: { info(text: string): void; warn(text: string): void }
+  told: Told
   now?: () => number
 }
 
 /** The cluster decides, by TokenReview and SubjectAccessReview. */
 export function createClusterAuthority(options: ClusterOptions): Authority {
-  const { api, audiences, nested, siblings, hash, logger, now = Date.now } = options
+  const { api, audiences, nested, siblings, hash, logger, told, now = Date.now } = options
   const identities = createAnswers<UserInfo | null>({
     topic: 'whose token is this',
     siblings,
@@ -128,19 +129,5 @@ export function createClusterAuthority(options: ClusterOptions): Authority {
 
     explain: explainDenial,
     place: (repository) => placeOf(repository, nested)
-  }
-}
-
-/**
- * What the API server does not answer is neither allowed nor refused.
- * @param except what the caller has an answer to
- */
-export async function told<T>(answer: Promise<T>, except?: typeof ApiForbidden): Promise<T> {
-  try {
-    return await answer
-  } catch (cause) {
-    const isSilence = [ApiUnavailable, ApiForbidden, LineError].some((kind) => cause instanceof kind)
-    if (!isSilence || (except !== undefined && cause instanceof except)) throw cause
-    throw new RegistryError('API_UNAVAILABLE', undefined, { cause })
   }
 }

@@ -71,7 +71,7 @@ export function createGate({ authority, callers, ownership, exists, anonymousCat
       const since = performance.now()
       const why = await whyNotGranted(caller.user, permission, place, scope)
       const ms = performance.now() - since
-      callers.log(caller, { isAllowed: false, text: `refused: ${why}`, reason: '', ms })
+      callers.log(caller, { isAllowed: false, text: `refused ${permission} for ${scope}`, reason: '', ms })
       throw new RegistryError('UNAUTHORIZED', why)
     }
     // A pull is let in for the life of its token, whatever has changed since.
@@ -123,7 +123,7 @@ export function createGate({ authority, callers, ownership, exists, anonymousCat
     const { allowed, reason } = await authority.decide(caller.user, permission, place)
     const isAllowed = allowed || (permission.startsWith('delete') && (await mayPrune(caller.user)))
     const why = isAllowed ? '' : authority.explain(caller.user, permission, place)
-    const text = isAllowed ? `allowed: ${scope}` : `refused: ${why}`
+    const text = isAllowed ? `allowed: ${scope}` : `refused ${permission} for ${scope}`
     callers.log(caller, { isAllowed, text, reason, ms: performance.now() - since })
     if (isAllowed) return
     if (caller.credential !== 'none') throw new RegistryError('DENIED', why)
@@ -169,7 +169,7 @@ export function createGate({ authority, callers, ownership, exists, anonymousCat
     if (ownership === undefined) return
     const namespace = place.namespace as string
     const standing = await ownership.standing(repository, namespace)
-    if (standing === 'ours') return
+    if (standing === 'ours' || standing === 'unchecked') return
     if (standing !== 'unclaimed') {
       if (await mayPrune(caller.user)) return
       throw new RegistryError('NAME_UNKNOWN', repository)
@@ -188,14 +188,15 @@ export function createGate({ authority, callers, ownership, exists, anonymousCat
     // Blobs that went to a former namespace's repository are missed by the manifest that comes last.
     const isFinal = request.method === 'PUT'
     const standing: Standing =
-      (await ownership?.standing(repository, place.namespace as string, isFinal)) ?? 'ours'
+      (await ownership?.standing(repository, place.namespace as string, isFinal)) ?? 'unchecked'
     if (standing === 'no namespace') {
       throw new RegistryError('NAMESPACE_UNKNOWN', `there is no namespace "${place.namespace}"`)
     }
     if (standing === 'foreign' || !(await exists(repository))) {
       await demand(request, reply, { caller, permission: 'create', place, scope })
     }
-    if (standing !== 'ours') await ownership?.claim(repository, place.namespace as string)
+    if (standing === 'unchecked') await ownership?.release(repository)
+    else if (standing !== 'ours') await ownership?.claim(repository, place.namespace as string)
   }
 
   return {
@@ -211,7 +212,7 @@ export function createGate({ authority, callers, ownership, exists, anonymousCat
       if (place === undefined) return false
       if (!(await authority.decide(user, 'pull', place)).allowed) return false
       const standing = await ownership?.standing(repository, place.namespace as string)
-      return standing === undefined || standing === 'ours' || standing === 'unclaimed'
+      return standing !== 'foreign' && standing !== 'no namespace'
     },
 
     async pushAgain(request, reply) {

@@ -1,5 +1,6 @@
 import type { Config } from '../config/config.ts'
 import type { ApiServer } from '../kubernetes/api-server.ts'
+import type { Connection } from '../kubernetes/connection.ts'
 import type { RepositoryName } from '../oci/name.ts'
 import type { Siblings } from '../registry/siblings.ts'
 import { ANONYMOUS, type Authority } from './authority.ts'
@@ -20,6 +21,7 @@ export interface OpenIdentityOptions {
     get(name: RepositoryName): Promise<string | undefined>
     read(name: RepositoryName): Promise<string | undefined>
     claim(name: RepositoryName, uid: string, former: string | undefined): Promise<void>
+    release(name: RepositoryName): Promise<void>
   }
   logger: { info(text: string): void; warn(text: string): void }
 }
@@ -48,44 +50,57 @@ export async function openIdentity(options: OpenIdentityOptions): Promise<Identi
 async function openCluster(options: OpenIdentityOptions): Promise<Asked> {
   const { config, keys, environment, siblings, owners, leads, logger } = options
   const { kubeconfig, auth } = config.openshift
-  const [{ openConnection }, { createApiServer }, { createClusterAuthority }, { createOwnership }] =
-    await Promise.all([
-      import('../kubernetes/connection.ts'),
-      import('../kubernetes/api-server.ts'),
-      import('./cluster.ts'),
-      import('./ownership.ts')
-    ])
+  const [
+    { openConnection },
+    { createApiServer },
+    { createClusterAuthority },
+    { createOwnership, createUnchecked },
+    { createTold }
+  ] = await Promise.all([
+    import('../kubernetes/connection.ts'),
+    import('../kubernetes/api-server.ts'),
+    import('./cluster.ts'),
+    import('./ownership.ts'),
+    import('./told.ts')
+  ])
   const connection = await openConnection({
     ...(kubeconfig !== undefined && { kubeconfig }),
     env: environment
   })
   const api = createApiServer(connection)
+  const told = createTold({ logger })
   const authority = createClusterAuthority({
     api,
     audiences: auth.audiences,
     nested: auth.nestedrepositories,
     siblings,
     hash: hashWith(keys),
-    logger
+    logger,
+    told
   })
-  if (leads) sayWhatFails(api, logger)
-  const ownership: Ownership | undefined = auth.namespaceuids
-    ? createOwnership({ api, owners, siblings, logger })
-    : undefined
+  if (leads) introduce(connection, api, logger)
+  const ownership: Ownership = auth.namespaceuids
+    ? createOwnership({ api, owners, siblings, logger, told })
+    : createUnchecked(owners)
   return { authority, ownership, close: api.close }
 }
 
-/** An administrator should not learn from users that the registry cannot ask who they are. */
-async function sayWhatFails(
-  api: Pick<ApiServer, 'reviewToken' | 'reviewAccess'>,
+/** Which cluster it is, and who the registry is there: an administrator should not learn from users that it may not ask. */
+async function introduce(
+  { url, origin, identity }: Connection,
+  api: ApiServer,
   logger: OpenIdentityOptions['logger']
 ): Promise<void> {
   const { ApiUnavailable } = await import('../kubernetes/api-server.ts')
   const place = { namespace: 'default', name: 'start-up-check' }
-  const [token, access] = await Promise.allSettled([
+  const { token: own } = await identity()
+  const [token, access, self] = await Promise.allSettled([
     api.reviewToken('start-up-check', []),
-    api.reviewAccess(ANONYMOUS, attributesOf('pull', place))
+    api.reviewAccess(ANONYMOUS, attributesOf('pull', place)),
+    own === undefined ? undefined : api.reviewSelf(own)
   ])
+  const name = self.status === 'fulfilled' ? self.value?.username : undefined
+  logger.info(`the API server is ${url}, by ${origin}${name === undefined ? '' : `; berth is ${name} there`}`)
   // Where it may not review tokens it asks with the callers' own, and says so then.
   if (token.status === 'rejected' && token.reason instanceof ApiUnavailable) {
     logger.warn(`until this is mended nobody can log in: ${token.reason.message}`)

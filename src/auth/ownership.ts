@@ -4,8 +4,9 @@ import { RegistryError } from '../oci/error.ts'
 import type { RepositoryName } from '../oci/name.ts'
 import type { Siblings } from '../registry/siblings.ts'
 import { createAnswers } from './answers.ts'
-import { told } from './cluster.ts'
 import { createWarning } from './once.ts'
+import { shown } from './permissions.ts'
+import type { Told } from './told.ts'
 
 /** A namespace's UID may be so old where a repository is read. */
 const UID_MS = 10_000
@@ -25,8 +26,9 @@ const SILENT_MS = 5000
 /** After this long a registry's account that might not read namespaces tries again. */
 const FORBIDDEN_MS = 5 * 60_000
 
-/** `unclaimed`: by nobody yet. `foreign`: it belongs to a namespace of this name that is no more. */
-export type Standing = 'ours' | 'unclaimed' | 'foreign' | 'no namespace'
+/** `unclaimed`: by nobody yet. `foreign`: it belongs to a namespace of this name that is no more. `unchecked`: only names
+ *  are gone by. */
+export type Standing = 'ours' | 'unchecked' | 'unclaimed' | 'foreign' | 'no namespace'
 
 /**
  * Images outlive namespaces: whoever may create namespaces could make a deleted one anew and read its old images. So a
@@ -43,18 +45,38 @@ export interface Ownership {
   standing(repository: RepositoryName, namespace: string, isFinal?: boolean): Promise<Standing>
   /** Gives it to its namespace; what it held for another one is removed. @throws RegistryError API_UNAVAILABLE, NAME_UNKNOWN */
   claim(repository: RepositoryName, namespace: string): Promise<void>
+  /** Before a push that is not checked: it must not count as the former namespace's once it is checked again. */
+  release(repository: RepositoryName): Promise<void>
+}
+
+interface Owners {
+  get(name: RepositoryName): Promise<string | undefined>
+  /** As storage has it now. */
+  read(name: RepositoryName): Promise<string | undefined>
+  claim(name: RepositoryName, uid: string, former: string | undefined): Promise<void>
+  release(name: RepositoryName): Promise<void>
+}
+
+/** For an administrator who wants names to be all there is to go by. */
+export function createUnchecked(owners: Owners): Ownership {
+  return {
+    isSettled: () => true,
+    standing: async () => 'unchecked',
+    claim: async () => {},
+    release: (repository) => release(owners, repository)
+  }
+}
+
+async function release(owners: Owners, repository: RepositoryName): Promise<void> {
+  if ((await owners.get(repository)) !== undefined) await owners.release(repository)
 }
 
 export interface OwnershipOptions {
   api: Pick<ApiServer, 'namespaceUid'>
-  owners: {
-    get(name: RepositoryName): Promise<string | undefined>
-    /** As storage has it now. */
-    read(name: RepositoryName): Promise<string | undefined>
-    claim(name: RepositoryName, uid: string, former: string | undefined): Promise<void>
-  }
+  owners: Owners
   siblings: Siblings
   logger: { warn(text: string): void }
+  told: Told
   now?: () => number
 }
 
@@ -63,6 +85,7 @@ export function createOwnership({
   owners,
   siblings,
   logger,
+  told,
   now = Date.now
 }: OwnershipOptions): Ownership {
   const uids = createAnswers<string | null>({
@@ -146,15 +169,22 @@ export function createOwnership({
     const maxAgeMs = former === undefined ? FRESH_UID_MS : 0
     const uid = await unlessForbidden(async () => (await uidOf(namespace, maxAgeMs)) ?? null)
     if (uid === null) throw new RegistryError('NAMESPACE_UNKNOWN', `there is no namespace "${namespace}"`)
-    if (uid !== undefined) await owners.claim(repository, uid, former)
+    if (uid === undefined) return release(owners, repository)
+    if (former !== undefined && former !== uid) {
+      logger.warn(
+        `${repository} belonged to a namespace "${namespace}" that is no more (UID ${shown(former)}): what it holds is ` +
+          `removed, since somebody pushes to it for the one of today (UID ${uid})`
+      )
+    }
+    await owners.claim(repository, uid, former)
   }
 
   return {
     isSettled: (repository) => now() < (settled.get(repository) ?? 0),
 
     async standing(repository, namespace, isFinal = false) {
-      const standing = (await unlessForbidden(() => compare(repository, namespace, isFinal))) ?? 'ours'
-      if (standing === 'ours') settled.set(repository, now() + SETTLED_MS)
+      const standing = (await unlessForbidden(() => compare(repository, namespace, isFinal))) ?? 'unchecked'
+      if (standing === 'ours' || standing === 'unchecked') settled.set(repository, now() + SETTLED_MS)
       return standing
     },
 
@@ -166,6 +196,8 @@ export function createOwnership({
         claims.set(repository, claim)
       }
       return claim
-    }
+    },
+
+    release: (repository) => release(owners, repository)
   }
 }

@@ -134,7 +134,7 @@ const SETTINGS = {
     parse: cidrs,
     expected: 'addresses or CIDRs separated by commas, such as 10.128.0.0/14, fd01::/48'
   },
-  REGISTRY_HTTP_MAXFAILEDLOGINS: { fallback: 30, parse: count, expected: 'a whole number from 1 to 999999' },
+  REGISTRY_HTTP_MAXFAILEDLOGINS: { fallback: 300, parse: count, expected: 'a whole number from 1 to 1000' },
   REGISTRY_OPENSHIFT_KUBECONFIG: { fallback: undefined, parse: text, expected: 'the path of a kubeconfig' },
   REGISTRY_OPENSHIFT_AUTH_AUDIENCES: {
     fallback: [] as readonly string[],

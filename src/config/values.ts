@@ -52,7 +52,7 @@ function isCidr(text: string): boolean {
 }
 
 export const count: Parse<number> = (value) =>
-  /^\d{1,6}$/.test(value) && Number(value) > 0 ? Number(value) : undefined
+  /^\d{1,4}$/.test(value) && Number(value) > 0 && Number(value) <= 1000 ? Number(value) : undefined
 
 /** Scheme, host and port, and nothing else. */
 export const baseUrl: Parse<string> = (value) => {

@@ -23,8 +23,8 @@ export function sendError(error: unknown, request: FastifyRequest, reply: Fastif
   const { status } = refusal
   refusals.set(request, refusal)
   if (status === 500) request.log.error(error, 'a fault of berth: please report it')
-  else if (refusal.name === 'API_UNAVAILABLE') request.log.warn(reasonOf(refusal))
-  else if (status > 500) request.log.error(error, (error as Error).message)
+  else if (status > 500 && refusal.name !== 'API_UNAVAILABLE')
+    request.log.error(error, (error as Error).message)
   if (status === 503 || (status === 429 && !reply.hasHeader('retry-after'))) {
     reply.header('retry-after', RETRY_AFTER)
   }
@@ -35,11 +35,6 @@ export function sendError(error: unknown, request: FastifyRequest, reply: Fastif
     .code(status)
     .type('application/json')
     .send(Buffer.from(JSON.stringify(refusal)))
-}
-
-/** In words for an administrator: a stack would say nothing more. */
-function reasonOf({ cause, message }: RegistryError): string {
-  return cause instanceof Error ? cause.message : message
 }
 
 function toRegistryError(error: unknown): RegistryError {

@@ -27,6 +27,8 @@ export interface Owners {
   /** The UID of its namespace; may be 5 s old. Undefined where nobody has claimed it yet, as with a repository of
    *  another registry. Empty, which is nobody's UID, where the note is damaged. */
   get(name: RepositoryName): Promise<string | undefined>
+  /** Makes it nobody's. */
+  release(name: RepositoryName): Promise<void>
   /** The same, as storage has it now. */
   read(name: RepositoryName): Promise<string | undefined>
   /**
@@ -60,6 +62,9 @@ const WIDTH = 8
 
 /** How long a process waits for the one that leads. What a longer claim has done is not lost: the next finds it. */
 const CLAIM_MS = 30_000
+
+/** What a note says that cannot be read. It is nobody's UID. */
+const DAMAGED = ''
 
 const TOPIC = 'claim a repository'
 const CLAIMED = 'claimed'
@@ -97,11 +102,16 @@ export function createOwners({ storage, blobs, manifests, tags, siblings, leads,
   }
 
   async function claimHere(name: RepositoryName, uid: string, former: string | undefined): Promise<void> {
-    if ((await read(name)) === former && former !== undefined && former !== uid) {
+    if ((await read(name)) === former && former !== undefined && former !== DAMAGED && former !== uid) {
       await empty(name, former)
       await pause(EXISTENCE_TTL_MS)
     }
     const current = await read(name)
+    if (current === DAMAGED) {
+      throw new StorageUnavailable(
+        `${ownerKey(name)} is damaged: whose ${name} is cannot be told; remove that file, and the next who pushes adopts it`
+      )
+    }
     if (current !== uid && current !== former) {
       throw new StorageUnavailable(`${name} was claimed by another namespace meanwhile`)
     }
@@ -138,6 +148,11 @@ export function createOwners({ storage, blobs, manifests, tags, siblings, leads,
 
     read,
 
+    async release(name) {
+      await storage.delete(ownerKey(name), { within: repositoryKey(name) })
+      await memory.forget(name)
+    },
+
     async claim(name, uid, former) {
       if (leads) return claimInTurn(name, uid, former)
       const [answer] = await siblings.ask(TOPIC, JSON.stringify([name, uid, former]), CLAIM_MS)
@@ -152,9 +167,9 @@ export function createOwners({ storage, blobs, manifests, tags, siblings, leads,
 function parseOwner(bytes: Buffer | undefined): string {
   try {
     const { uid } = JSON.parse(bytes?.toString() ?? '')
-    return typeof uid === 'string' ? uid : ''
+    return typeof uid === 'string' ? uid : DAMAGED
   } catch {
-    return ''
+    return DAMAGED
   }
 }
 

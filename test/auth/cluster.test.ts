@@ -2,6 +2,7 @@ import { setImmediate } from 'node:timers/promises'
 import t from 'tap'
 import { ANONYMOUS } from '../../src/auth/authority.ts'
 import { createClusterAuthority } from '../../src/auth/cluster.ts'
+import { createTold } from '../../src/auth/told.ts'
 import type { ApiServer } from '../../src/kubernetes/api-server.ts'
 import { alone } from '../../src/registry/siblings.ts'
 import { ALICE } from './support.ts'
@@ -17,13 +18,15 @@ t.test('what nobody may do can be asked by anybody, and keeps nobody else waitin
       return { allowed: true, reason: '' }
     }
   }
+  const logger = { info() {}, warn() {} }
   const { decide } = createClusterAuthority({
     api: api as ApiServer,
     audiences: [],
     nested: false,
     siblings: alone,
     hash: (text) => text,
-    logger: { info() {}, warn() {} }
+    logger,
+    told: createTold({ logger })
   })
   const crowd = Array.from({ length: 1200 }, (_, index) =>
     decide(ANONYMOUS, 'pull', { namespace: 'team', name: `app-${index}` })

@@ -4,8 +4,9 @@ import { createExternalOrigin } from '../../src/auth/external-origin.ts'
 import { createFailures } from '../../src/auth/failures.ts'
 import { hashWith, type IdentityParts } from '../../src/auth/identity.ts'
 import { createKeyRing, deriveKeys } from '../../src/auth/keys.ts'
-import { createOwnership } from '../../src/auth/ownership.ts'
+import { createOwnership, createUnchecked } from '../../src/auth/ownership.ts'
 import { TOKEN_LIFE_MS } from '../../src/auth/tokens.ts'
+import { createTold } from '../../src/auth/told.ts'
 import { createApiServer } from '../../src/kubernetes/api-server.ts'
 import type { TransportOptions } from '../../src/kubernetes/transport.ts'
 import type { Logger } from '../../src/operations/logs.ts'
@@ -68,7 +69,9 @@ export async function world(t: Test, options: WorldOptions = {}): Promise<World>
   })
   const registry = createRegistry(storage, { siblings, leads, pause: async () => {} })
   const api = createApiServer(await cluster.connection(), options.transport)
+  const told = createTold({ logger, now })
   const authority = createClusterAuthority({
+    told,
     api,
     audiences: options.audiences ?? [],
     nested: options.nested ?? false,
@@ -83,8 +86,8 @@ export async function world(t: Test, options: WorldOptions = {}): Promise<World>
     failures: createFailures({ max: options.maxFailedLogins ?? 1000, now }),
     ownership:
       options.namespaceUids === false
-        ? undefined
-        : createOwnership({ api, owners: registry.owners, siblings, logger, now }),
+        ? createUnchecked(registry.owners)
+        : createOwnership({ told, api, owners: registry.owners, siblings, logger, now }),
     anonymousCatalog: options.anonymousCatalog ?? false,
     cureStaleCredentials: options.cureStaleCredentials ?? true,
     close: api.close,

@@ -186,7 +186,10 @@ t.test('what our own account may not do is told apart, with the right that it la
   const user = { username: 'alice', uid: '', groups: [], extra: {} }
   const calls: [Promise<unknown>, RegExp][] = [
     [api.reviewToken('a', []), /may not create tokenreviews: kubectl apply -f deploy\/rbac\/registry.yaml/],
-    [api.reviewAccess(user, { verb: 'get', resource: 'a' }), /may not create subjectaccessreviews: kubectl apply/],
+    [
+      api.reviewAccess(user, { verb: 'get', resource: 'a' }),
+      /may not create subjectaccessreviews: kubectl apply/
+    ],
     [api.namespaceUid('team'), /may not get namespaces: .*The API server says: namespaces is forbidden: User/]
   ]
   for (const [call, message] of calls) t.match(await failureOf(t, call, 'ApiForbidden'), message)

@@ -101,16 +101,24 @@ t.test('a claim alone makes no repository', async (t) => {
   await registry.repositories.require(A)
 })
 
-t.test('a note that is damaged belongs to nobody, and does not let anybody adopt', async (t) => {
+t.test('a note that is damaged belongs to nobody: nobody adopts, and nothing is removed', async (t) => {
   for (const text of ['', '{', '[]', 'null', '"x"', '{"uid":7}', `{"uid":"${'x'.repeat(2000)}"}`]) {
     const { registry, storage, fresh } = world()
     await fill(registry, storage)
     await storage.write(OWNER, bytesOf(text))
     const { owners } = fresh()
     t.equal(await owners.get(A), '', text.slice(0, 20))
-    await t.rejects(owners.claim(A, NEW, undefined), { name: 'StorageUnavailable' })
-    await owners.claim(A, NEW, '')
-    t.strictSame(await left(storage), [])
+    const before = await left(storage)
+    for (const former of [undefined, '']) {
+      await t.rejects(owners.claim(A, NEW, former), {
+        name: 'StorageUnavailable',
+        message: /_ext\/v1\/owner is damaged/
+      })
+    }
+    t.strictSame(await left(storage), before)
+    t.ok(before.length > 0)
+    await owners.release(A)
+    await owners.claim(A, NEW, undefined)
     t.equal(await owners.get(A), NEW)
   }
 })

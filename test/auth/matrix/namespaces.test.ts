@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap'
 import { type Answer, pushImage, refusal } from '../../http/support.ts'
-import { as, basic, bearer, type WorldOptions } from '../world.ts'
+import { as, basic, bearer, type WorldOptions, world } from '../world.ts'
 import { requestsOf } from './requests.ts'
 import { FORMS, type Form, type Scene, scene, type Target } from './scene.ts'
 import { type CallerName, rows } from './table.ts'
@@ -236,3 +236,20 @@ t.test('a setting turns the check off', async (t) => {
   t.equal((await it.ask1('viewer', 'Basic', 'GET', '/v2/team/app/tags/list')).statusCode, 200)
   t.equal(it.cluster.calls().namespaces, undefined)
 })
+
+t.test(
+  'what is pushed while namespaces are not looked at is not taken for the former one later',
+  async (t) => {
+    const it = await told(t)
+    const storage = it.storage
+    const unchecked = await world(t, { storage, cluster: it.cluster, namespaceUids: false })
+    it.cluster.deleteNamespace('team')
+    it.cluster.createNamespace('team')
+    await pushImage(as(unchecked, basic(it.tokens.editor as string)), 'team/app', 'kept', 'new content')
+    const again = await world(t, { storage, cluster: it.cluster })
+    const client = as(again, basic(it.tokens.editor as string))
+    await pushImage(client, 'team/app', 'second', 'more content')
+    const { tags } = (await client.ask('GET', '/v2/team/app/tags/list')).json()
+    t.ok(tags.includes('kept') && tags.includes('second'))
+  }
+)
