@@ -34,6 +34,8 @@ export interface AppParts {
   deletes: boolean
   /** Without it the server speaks plain HTTP. */
   tls?: Tls
+  /** What is wrong with the storage, if anything is. */
+  trouble?: () => string | undefined
   /** How clients reach this server, where there are proxies in front of it. */
   origin?: ExternalOrigin
   /** Who callers are and what they may do. Without it everybody may do everything. */
@@ -52,6 +54,7 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
   const accessLog = parts.accessLog ? logger : undefined
   const { origin = createExternalOrigin({ trustedProxies: [] }) } = parts
   const addressOf = (request: FastifyRequest) => origin.clientAddress(incomingOf(request))
+  const { trouble = () => undefined } = parts
   const logParts: LogParts = { refusalOf, addressOf }
   // A request without Host is refused in refuseDoubles, in the words of the specification.
   const http = { maxHeaderSize: MAX_HEADER_BYTES, requireHostHeader: false, optimizeEmptyRequests: true }
@@ -122,9 +125,12 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
     parts.identity === undefined ? undefined : await knowCallers(app, { ...parts, origin }, parts.identity)
   if (identity !== undefined) logParts.userOf = (request) => identity.gate.userOf(request)?.username
   const { repositories } = registry
-  await app.register(healthRoutes)
+  await app.register(healthRoutes, { trouble })
   await app.register(async (v2) => {
     const known = collectMethods(v2)
+    v2.addHook('onRequest', (request, _reply, done) => {
+      done(needsStorage(request) && trouble() !== undefined ? new RegistryError('UNAVAILABLE') : undefined)
+    })
     guardAccess(v2, { deletes, methods: known, gate: identity?.gate })
     if (identity !== undefined) await v2.register(tokenRoutes, identity)
     await v2.register(baseRoutes)
@@ -140,6 +146,12 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
     refuseOtherMethods(v2, known)
   })
   return app
+}
+
+/** The others answer all the same. */
+function needsStorage({ routeOptions }: FastifyRequest): boolean {
+  const { action } = routeOptions.config
+  return action !== 'none' && action !== 'ping' && action !== 'token'
 }
 
 /** Registers what signs tokens, and puts together what knows callers. */

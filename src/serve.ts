@@ -12,6 +12,7 @@ import { type Config, ConfigError } from './config/config.ts'
 import { follow } from './operations/follow.ts'
 import type { Logger } from './operations/logs.ts'
 import { schedulePurge } from './operations/purge.ts'
+import { watchStorage } from './operations/storage-health.ts'
 import { createRegistry, type Siblings } from './registry/registry.ts'
 
 /** Kubernetes waits 30 s before it kills: transfers that last longer than this are cut. */
@@ -28,6 +29,9 @@ const TLS_MS = 5000
 
 /** Replicas may notice new TLS files so long after each other: a kubelet brings a Secret's up to date once a minute. */
 const SETTLE_MS = 120_000
+
+/** As CNCF distribution does it unless told otherwise. */
+const STORAGE_HEALTH = { intervalMs: 10_000, threshold: 3 }
 
 export interface ServeOptions {
   config: Config
@@ -52,8 +56,10 @@ export async function serve(options: ServeOptions): Promise<{ stop(): Promise<vo
     tokenLifeMs: TOKEN_LIFE_MS,
     settleMs: SETTLE_MS
   })
+  const health = watchStorage({ ...STORAGE_HEALTH, probe: registry.probe, leads, siblings, logger })
   const app = await createApp({
     registry,
+    trouble: health.trouble,
     logger,
     accessLog: !config.log.accesslog.disabled,
     deletes: config.storage.delete.enabled,
@@ -64,6 +70,7 @@ export async function serve(options: ServeOptions): Promise<{ stop(): Promise<vo
     identity: await openIdentity({ ...options, keys, owners: registry.owners }),
     ...(tls !== undefined && { tls })
   })
+  app.addHook('onClose', async () => health.stop())
   if (tls !== undefined) followTls(app, tls, keys, options)
   await listen(app, options)
   if (leads) schedulePurge(registry.uploads.purge, logger)

@@ -16,7 +16,7 @@ const ARROWS: Record<string, string[]> = {
   openshift: ['registry', 'kubernetes'],
   kubernetes: [],
   registry: ['oci', 'storage/driver.ts'],
-  operations: ['oci'],
+  operations: ['oci', 'type registry'],
   config: ['oci'],
   oci: [],
   storage: ['storage/driver.ts'],

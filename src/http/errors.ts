@@ -23,8 +23,8 @@ export function sendError(error: unknown, request: FastifyRequest, reply: Fastif
   const { status } = refusal
   refusals.set(request, refusal)
   if (status === 500) request.log.error(error, 'a fault of berth: please report it')
-  else if (status > 500 && refusal.name !== 'API_UNAVAILABLE')
-    request.log.error(error, (error as Error).message)
+  // What is refused on purpose was told of when it began.
+  else if (status > 500 && refusal !== error) request.log.error(error, (error as Error).message)
   if (status === 503 || (status === 429 && !reply.hasHeader('retry-after'))) {
     reply.header('retry-after', RETRY_AFTER)
   }

@@ -1,12 +1,25 @@
 import type { FastifyInstance } from 'fastify'
 
-/** For probes: `/` and `/healthz` answer 200 while the process serves requests. */
-export async function healthRoutes(app: FastifyInstance): Promise<void> {
-  for (const url of ['/', '/healthz']) {
+export interface HealthOptions {
+  /** What is wrong with the storage, in words for an administrator; undefined while it answers. */
+  trouble(): string | undefined
+}
+
+/**
+ * For probes. `/`, `/healthz` and `/livez` answer 200 while the process serves requests: a storage that does not answer
+ * is no reason to start it again. `/readyz` answers 503 then, so that requests go to another replica that has one.
+ */
+export async function healthRoutes(app: FastifyInstance, { trouble }: HealthOptions): Promise<void> {
+  for (const url of ['/', '/healthz', '/livez', '/readyz']) {
     app.route({
       method: ['GET', 'HEAD'],
       url,
-      handler: (_request, reply) => reply.type('text/plain').send('ok\n')
+      handler: (_request, reply) => {
+        const problem = url === '/readyz' ? trouble() : undefined
+        if (problem !== undefined) reply.code(503).header('retry-after', '5')
+        const text = problem === undefined ? 'ok' : `storage: ${problem.replace(/[^ -~]/g, '?')}`
+        return reply.header('cache-control', 'no-cache').type('text/plain').send(`${text}\n`)
+      }
     })
   }
 }

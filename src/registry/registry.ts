@@ -1,6 +1,7 @@
 import { setTimeout } from 'node:timers/promises'
 import type { StorageDriver } from '../../storage/driver.ts'
 import { type Blobs, createBlobs } from './blobs.ts'
+import { repositoriesKey } from './layout.ts'
 import { createLinks } from './links.ts'
 import { createManifests, type Manifests } from './manifests.ts'
 import { createOwners, type Owners } from './owners.ts'
@@ -22,6 +23,8 @@ export interface Registry {
   tags: Tags
   referrers: Referrers
   owners: Owners
+  /** Reads something from the storage, to see whether it answers. @throws StorageUnavailable */
+  probe(): Promise<unknown>
 }
 
 export interface RegistryOptions {
@@ -52,5 +55,6 @@ export function createRegistry(
   })
   const referrers = createReferrers({ storage, tags, manifests })
   const owners = createOwners({ storage, blobs, manifests, tags, siblings, leads, pause })
-  return { repositories, blobs, uploads, manifests, tags, referrers, owners }
+  const probe = () => storage.list(repositoriesKey, { limit: 1 })
+  return { repositories, blobs, uploads, manifests, tags, referrers, owners, probe }
 }

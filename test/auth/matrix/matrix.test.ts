@@ -6,7 +6,7 @@ import { FORMS, scene } from './scene.ts'
 import { CALLERS, CATALOG, rows } from './table.ts'
 
 /** For probes: they have no action, since nobody judges them. */
-const UNJUDGED = ['/', '/healthz']
+const UNJUDGED = ['/', '/healthz', '/livez', '/readyz']
 
 t.test('every route states its action, and the table knows it', async (t) => {
   const { routes } = await routesOf(() => scene(t))

@@ -62,6 +62,10 @@ export const ROUTES = `
   HEAD    /                                -        anything    -          200     no
   GET     /healthz                         -        anything    -          200     no
   HEAD    /healthz                         -        anything    -          200     no
+  GET     /livez                           -        anything    -          200     no
+  HEAD    /livez                           -        anything    -          200     no
+  GET     /readyz                          -        anything    -          200     no
+  HEAD    /readyz                          -        anything    -          200     no
   GET     /openshift/token                 token    credential  -          200     no
   POST    /openshift/token                 token    credential  -          200     no
   GET     /v2/                             ping     identity    -          200     no

@@ -1,0 +1,93 @@
+import type { Siblings } from '../registry/siblings.ts'
+
+export interface StorageHealth {
+  /** What is wrong with the storage, in words for an administrator; undefined while it answers. */
+  trouble(): string | undefined
+  stop(): void
+}
+
+export interface StorageHealthOptions {
+  /** Reads something from the storage. */
+  probe(): Promise<unknown>
+  /** How often it is read from, and how long an answer may take. */
+  intervalMs: number
+  /** So many failures in a row make it unhealthy; one success makes it healthy again. */
+  threshold: number
+  /** Whether this process is the one of its pod that probes. */
+  leads: boolean
+  siblings: Siblings
+  logger: { info(text: string): void; error(text: string): void }
+}
+
+/** What the leading process tells of the storage, and is asked by those that start later. */
+const TOLD = 'what is wrong with the storage'
+const ASKED = 'is anything wrong with the storage'
+
+/** For siblings: it is no matter of seconds. */
+const PATIENCE_MS = 1000
+
+/**
+ * Knows whether the storage answers, by one read for all processes of a pod every so often. It is healthy until it has
+ * failed `threshold` times: a slow start of a volume must not keep a pod from starting.
+ */
+export function watchStorage(options: StorageHealthOptions): StorageHealth {
+  const { probe, intervalMs, threshold, leads, siblings, logger } = options
+  let trouble = ''
+  let failures = 0
+  let isKnown = false
+
+  async function look(): Promise<void> {
+    const problem = await withinTime(probe, intervalMs)
+    failures = problem === undefined ? 0 : failures + 1
+    if (problem !== undefined && failures < threshold) return
+    const before = trouble
+    trouble = problem ?? ''
+    if ((before === '') === (trouble === '') && isKnown) return
+    isKnown = true
+    if (trouble !== '') {
+      logger.error(
+        `the storage does not answer: ${trouble}; pulls and pushes get 503 until it does, /readyz says so`
+      )
+    } else if (before !== '') {
+      logger.info('the storage answers again')
+    }
+    await siblings.ask(TOLD, trouble, PATIENCE_MS)
+  }
+
+  let timer: NodeJS.Timeout | undefined
+  if (leads) {
+    siblings.onQuestion(ASKED, () => trouble)
+    const again = async (): Promise<void> => {
+      await look()
+      timer = setTimeout(again, intervalMs).unref()
+    }
+    timer = setTimeout(again, intervalMs).unref()
+  } else {
+    siblings.onQuestion(TOLD, (text) => {
+      trouble = text
+      return 'heard'
+    })
+    siblings.ask(ASKED, '', PATIENCE_MS).then(([text = '']) => {
+      trouble = text
+    })
+  }
+
+  return {
+    trouble: () => (trouble === '' ? undefined : trouble),
+    stop: () => clearTimeout(timer)
+  }
+}
+
+/** What went wrong, if anything did. */
+async function withinTime(probe: () => Promise<unknown>, ms: number): Promise<string | undefined> {
+  const late = Promise.withResolvers<never>()
+  const timer = setTimeout(() => late.reject(new Error(`no answer within ${ms / 1000} s`)), ms)
+  try {
+    await Promise.race([probe(), late.promise])
+    return undefined
+  } catch (error) {
+    return (error as Error).message
+  } finally {
+    clearTimeout(timer)
+  }
+}
