@@ -94,6 +94,8 @@ export interface StorageDriver {
   /** Abandons what is in the making and has not been added to since `before`, and gives how many there were. Frees
    *  what crashes have left outside of any key, as far as nobody can be using it any more. Called daily. */
   tidy(before: Date): Promise<number>
+  /** Reads a little, to see whether the store is there and answers. @throws StorageUnavailable when it is not */
+  probe(): Promise<void>
 }
 
 /** There is no object under this key. */

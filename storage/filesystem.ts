@@ -120,6 +120,11 @@ export function filesystemStorage({ root, foreign, fs = nodeFs }: FilesystemOpti
         .slice(0, limit)
     },
 
+    async probe() {
+      if ((await ignoring(NOTHING, files.names(base))) !== undefined) return
+      throw new StorageUnavailable(`there is no folder ${root} any more: is its volume still mounted?`)
+    },
+
     async tidy(before) {
       await drafts.tidy(Date.now())
       return removeOld(before)

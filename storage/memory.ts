@@ -117,6 +117,8 @@ export function memoryStorage(now: () => Date = () => new Date()): StorageDriver
         .slice(0, limit)
     },
 
+    async probe() {},
+
     async tidy(before) {
       const old = [...makings].filter(([, { changed }]) => changed < before)
       for (const [key] of old) makings.delete(key)

@@ -17,7 +17,8 @@ export async function healthRoutes(app: FastifyInstance, { trouble }: HealthOpti
       handler: (_request, reply) => {
         const problem = url === '/readyz' ? trouble() : undefined
         if (problem !== undefined) reply.code(503).header('retry-after', '5')
-        const text = problem === undefined ? 'ok' : `storage: ${problem.replace(/[^ -~]/g, '?')}`
+        // What exactly is wrong is the administrator's to know: it is in the log.
+        const text = problem === undefined ? 'ok' : 'the storage does not answer'
         return reply.header('cache-control', 'no-cache').type('text/plain').send(`${text}\n`)
       }
     })

@@ -45,9 +45,7 @@ export function watchStorage(options: StorageHealthOptions): StorageHealth {
     if ((before === '') === (trouble === '') && isKnown) return
     isKnown = true
     if (trouble !== '') {
-      logger.error(
-        `the storage does not answer: ${trouble}; pulls and pushes get 503 until it does, /readyz says so`
-      )
+      logger.error(`the storage does not answer, so requests and /readyz get 503 until it does: ${trouble}`)
     } else if (before !== '') {
       logger.info('the storage answers again')
     }

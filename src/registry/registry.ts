@@ -1,7 +1,6 @@
 import { setTimeout } from 'node:timers/promises'
 import type { StorageDriver } from '../../storage/driver.ts'
 import { type Blobs, createBlobs } from './blobs.ts'
-import { repositoriesKey } from './layout.ts'
 import { createLinks } from './links.ts'
 import { createManifests, type Manifests } from './manifests.ts'
 import { createOwners, type Owners } from './owners.ts'
@@ -24,7 +23,7 @@ export interface Registry {
   referrers: Referrers
   owners: Owners
   /** Reads something from the storage, to see whether it answers. @throws StorageUnavailable */
-  probe(): Promise<unknown>
+  probe(): Promise<void>
 }
 
 export interface RegistryOptions {
@@ -55,6 +54,5 @@ export function createRegistry(
   })
   const referrers = createReferrers({ storage, tags, manifests })
   const owners = createOwners({ storage, blobs, manifests, tags, siblings, leads, pause })
-  const probe = () => storage.list(repositoriesKey, { limit: 1 })
-  return { repositories, blobs, uploads, manifests, tags, referrers, owners, probe }
+  return { repositories, blobs, uploads, manifests, tags, referrers, owners, probe: storage.probe }
 }

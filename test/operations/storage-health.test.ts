@@ -53,7 +53,7 @@ t.test(
       probes.every((index) => index === 0),
       'one process probes for all'
     )
-    t.match(lines, [/does not answer: input\/output error/, /answers again/])
+    t.match(lines, [/does not answer, .*: input\/output error/, /answers again/])
     t.equal(lines.length, 2)
   }
 )
@@ -93,7 +93,7 @@ t.test('while the storage is in trouble it is not asked, and only /readyz says s
     t.equal((await it.ask('GET', url)).statusCode, 200, url)
   const readiness = await it.ask('GET', '/readyz')
   t.equal(readiness.statusCode, 503)
-  t.equal(readiness.body, 'storage: ESTALE??x: y\n')
+  t.equal(readiness.body, 'the storage does not answer\n')
   problem = undefined
   t.equal((await it.ask('GET', '/readyz')).statusCode, 200)
   t.equal((await it.ask('GET', '/v2/a/manifests/v1')).statusCode, 200)

@@ -3,6 +3,8 @@ import fs, {
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
+  rmSync,
   statSync,
   symlinkSync,
   writeFileSync
@@ -402,4 +404,18 @@ t.test('a folder where a file is in the way is an error, not a missing object', 
   await t.rejects(storage.write('folder', [bytes('k')]), { code: 'EISDIR' })
   writeFileSync(join(root, 'k'), 'k')
   t.equal(await text(storage.read('k')), 'k', 'what others wrote is read')
+})
+
+t.test('a folder that is gone, or is none any more, does not pass for an empty store', async (t) => {
+  const root = join(t.testdir(), 'store')
+  mkdirSync(root)
+  const storage = filesystemStorage({ root })
+  await storage.probe()
+  renameSync(root, `${root}.old`)
+  await t.rejects(storage.probe(), { name: 'StorageUnavailable', message: /still mounted/ })
+  writeFileSync(root, 'a file')
+  await t.rejects(storage.probe(), { name: 'StorageUnavailable' })
+  rmSync(root)
+  renameSync(`${root}.old`, root)
+  await storage.probe()
 })
