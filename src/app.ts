@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { Readable } from 'node:stream'
 import Fastify, { type FastifyInstance, type FastifyRequest, type HTTPMethods, LogController } from 'fastify'
 import { guardAccess } from './auth/access.ts'
+import { isAnonymous } from './auth/authority.ts'
 import { createExternalOrigin, type ExternalOrigin, incomingOf } from './auth/external-origin.ts'
 import type { Identity, IdentityParts } from './auth/identity.ts'
 import { baseRoutes } from './http/base.ts'
@@ -34,6 +35,8 @@ export interface AppParts {
   deletes: boolean
   /** Without it the server speaks plain HTTP. */
   tls?: Tls
+  /** Whether nothing may be written just now. */
+  isReadOnly?: () => boolean
   /** What is wrong with the storage, if anything is. */
   trouble?: () => string | undefined
   /** How clients reach this server, where there are proxies in front of it. */
@@ -54,7 +57,7 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
   const accessLog = parts.accessLog ? logger : undefined
   const { origin = createExternalOrigin({ trustedProxies: [] }) } = parts
   const addressOf = (request: FastifyRequest) => origin.clientAddress(incomingOf(request))
-  const { trouble = () => undefined } = parts
+  const { trouble = () => undefined, isReadOnly = () => false } = parts
   const logParts: LogParts = { refusalOf, addressOf }
   // A request without Host is refused in refuseDoubles, in the words of the specification.
   const http = { maxHeaderSize: MAX_HEADER_BYTES, requireHostHeader: false, optimizeEmptyRequests: true }
@@ -123,7 +126,12 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
 
   const identity =
     parts.identity === undefined ? undefined : await knowCallers(app, { ...parts, origin }, parts.identity)
-  if (identity !== undefined) logParts.userOf = (request) => identity.gate.userOf(request)?.username
+  if (identity !== undefined) {
+    logParts.userOf = (request) => {
+      const user = identity.gate.userOf(request)
+      return user === undefined || isAnonymous(user) ? undefined : user.username
+    }
+  }
   const { repositories } = registry
   await app.register(healthRoutes, { trouble })
   await app.register(async (v2) => {
@@ -131,7 +139,7 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
     v2.addHook('onRequest', (request, _reply, done) => {
       done(needsStorage(request) && trouble() !== undefined ? new RegistryError('UNAVAILABLE') : undefined)
     })
-    guardAccess(v2, { deletes, methods: known, gate: identity?.gate })
+    guardAccess(v2, { deletes, isReadOnly, methods: known, gate: identity?.gate })
     if (identity !== undefined) await v2.register(tokenRoutes, identity)
     await v2.register(baseRoutes)
     await v2.register(uploadRoutes, { ...registry, mayPull: identity?.gate.mayPull ?? (async () => true) })

@@ -16,6 +16,8 @@ declare module 'fastify' {
 export interface AccessOptions {
   /** `storage.delete.enabled` */
   deletes: boolean
+  /** `storage.maintenance.readonly.enabled`, which may change while berth runs. */
+  isReadOnly(): boolean
   /** The methods that each route's path knows, for the answer that one of them is off. */
   methods: ReadonlyMap<string, readonly string[]>
   /** Who may do what. Without it everybody may do everything, except what a web page makes its reader's browser ask. */
@@ -23,14 +25,16 @@ export interface AccessOptions {
 }
 
 /** Guards every route of `app`, before any of a request's body is read. */
-export function guardAccess(app: FastifyInstance, { deletes, methods, gate }: AccessOptions): void {
+export function guardAccess(app: FastifyInstance, options: AccessOptions): void {
+  const { deletes, isReadOnly, gate } = options
   app.addHook('onRoute', ({ url, config }) => {
     if (config?.action === undefined) throw new Error(`the route ${url} states no action`)
   })
   app.addHook('onRequest', (request, reply, done) => {
     refuseOtherSites(request)
     if (gate === undefined) refuseOtherHosts(request)
-    if (!deletes) refuseDeletion(request, reply, methods)
+    if (isReadOnly()) refuseWriting(request, reply, options)
+    if (!deletes) refuseDeletion(request, reply, options)
     const admitted = gate?.admit(request, reply)
     if (admitted === undefined) done()
     else admitted.then(() => done(), done)
@@ -49,11 +53,29 @@ export function repositoryOf(request: FastifyRequest): RepositoryName {
   return name
 }
 
+const WRITING = ['DELETE', 'PATCH', 'POST', 'PUT']
+
+/** @throws RegistryError UNSUPPORTED */
+function refuseWriting(
+  { method, routeOptions: { config, url = '' } }: FastifyRequest,
+  reply: FastifyReply,
+  { methods }: AccessOptions
+): void {
+  const { action } = config
+  if ((action !== 'push' && action !== 'delete') || !WRITING.includes(method)) return
+  const others = methods.get(url)?.filter((method) => !WRITING.includes(method))
+  reply.header('allow', others?.join(', '))
+  throw new RegistryError('UNSUPPORTED', READ_ONLY)
+}
+
+const READ_ONLY =
+  'this registry is read-only just now; ask its administrator when it takes pushes and deletions again'
+
 /** @throws RegistryError UNSUPPORTED */
 function refuseDeletion(
   { routeOptions: { config, url = '' } }: FastifyRequest,
   reply: FastifyReply,
-  methods: AccessOptions['methods']
+  { methods }: AccessOptions
 ): void {
   if (config.action !== 'delete') return
   const others = methods.get(url)?.filter((method) => method !== 'DELETE')

@@ -83,6 +83,7 @@ export function createGate({ authority, callers, ownership, exists, anonymousCat
 
   async function ping(request: FastifyRequest, reply: FastifyReply): Promise<void> {
     const caller = await callers.identify(request, reply)
+    callerOf.set(request, caller)
     if (caller.credential !== 'none') return
     challenge(request, reply, {})
     throw new RegistryError('UNAUTHORIZED', 'authentication is required: log in')

@@ -67,12 +67,14 @@ t.test('the line of a request says who sent it', async (t) => {
   for (let time = 0; time < 2; time++) await as(it, bearer(jwt)).ask('GET', '/v2/team/app/manifests/v1')
   await as(it, basic(editor)).ask('DELETE', '/v2/team/app/manifests/v1')
   await as(it, basic('nonsense')).ask('GET', '/v2/team/app/manifests/v1')
+  await as(it, basic(editor)).ask('GET', '/v2/')
   await it.ask('GET', '/v2/')
   t.match(it.accessLines, [
     / ed_the_editor GET .* 200 /,
     / ed_the_editor GET .* 200 /,
     / ed_the_editor DELETE .* 202 /,
     / - GET .* 401 /,
+    / ed_the_editor GET .* 200 /,
     / - GET .* 401 /
   ])
 })
