@@ -2,7 +2,9 @@ import cluster from 'node:cluster'
 import { randomBytes } from 'node:crypto'
 import { flushCompileCache } from 'node:module'
 import { resolve } from 'node:path'
-import { type Config, ConfigError, parseConfig } from './config/config.ts'
+import { parseCommand } from './config/command.ts'
+import { type Config, ConfigError } from './config/config.ts'
+import { type Reading, readConfig } from './config/read.ts'
 import { createLogger, type Logger } from './operations/logs.ts'
 import type { FromPrimary, FromWorker } from './processes/messages.ts'
 import { createSiblings } from './processes/siblings.ts'
@@ -10,6 +12,8 @@ import { createSiblings } from './processes/siblings.ts'
 /** What the primary tells its workers beside its own environment. */
 const PLACE = 'BERTH_PROCESS'
 const AGAIN = 'BERTH_PROCESS_AGAIN'
+/** What holds, as JSON: a file may have changed since, and all processes are to agree. */
+const CONFIG = 'BERTH_CONFIG'
 
 /** A signal that comes again so soon is the same one. */
 const SAME_SIGNAL_MS = 1000
@@ -22,12 +26,18 @@ const STOP_MS = 32_000
  * A worker is this program again.
  */
 async function main(): Promise<void> {
-  const { config, unknown } = parseConfig(process.env)
+  if (cluster.isWorker) return work(JSON.parse(process.env[CONFIG] ?? ''))
+  const command = parseCommand(process.argv.slice(2))
+  const reading = await readConfig(process.env, command.file)
+  if (command.name !== 'serve') {
+    if (command.name === 'config') await print(reading)
+    return
+  }
+  const { config, warnings } = reading
   const secret = config.http.secret ?? randomBytes(32).toString('hex')
   const logger = createLogger(config.log.level)
   process.on('exit', logger.flush)
-  if (cluster.isWorker) return work(config, secret, logger)
-  if (unknown.length > 0) logger.warn(`ignored, since berth does not know them: ${unknown.sort().join(', ')}`)
+  for (const warning of warnings) logger.warn(warning)
   if (config.http.secret === undefined && (config.auth === 'openshift' || config.auth === 'htpasswd')) {
     logger.warn(
       'REGISTRY_HTTP_SECRET is not set: a random one signs tokens, so those of one replica are refused by the others, ' +
@@ -39,6 +49,12 @@ async function main(): Promise<void> {
   const server = await start(config, secret, logger)
   if (server === undefined) process.exit(1)
   signals.stopWith(() => server.stop())
+}
+
+async function print(reading: Reading): Promise<void> {
+  const { printConfig } = await import('./config/print.ts')
+  process.stdout.write(printConfig(reading))
+  for (const warning of reading.warnings) console.error(`# ${warning}`)
 }
 
 interface Server {
@@ -66,7 +82,7 @@ async function startWorkers(config: Config, secret: string, logger: Logger): Pro
     processes: config.http.processes,
     environment: (place, again) => ({
       [PLACE]: String(place),
-      REGISTRY_HTTP_SECRET: secret,
+      [CONFIG]: JSON.stringify({ config, secret }),
       ...(again && { [AGAIN]: 'true' })
     }),
     stopMs: STOP_MS,
@@ -75,7 +91,9 @@ async function startWorkers(config: Config, secret: string, logger: Logger): Pro
   return (await supervision.started) ? supervision : undefined
 }
 
-async function work(config: Config, secret: string, logger: Logger): Promise<void> {
+async function work({ config, secret }: { config: Config; secret: string }): Promise<void> {
+  const logger = createLogger(config.log.level)
+  process.on('exit', logger.flush)
   // A terminal sends its signals to all processes of a group, but how to end is the primary's to say.
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => {})
   const tell = (message: FromWorker): unknown => process.send?.(message)

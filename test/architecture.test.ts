@@ -7,7 +7,7 @@ const ROOT = new URL('..', import.meta.url).pathname
 /** Who may import whom; `type X` where only types may be taken. A part may always import itself. */
 const ARROWS: Record<string, string[]> = {
   main: ['config', 'operations', 'processes', 'serve', 'registry'],
-  compile: ['main', 'processes', 'serve', 'storage'],
+  compile: ['main', 'config', 'processes', 'serve', 'storage'],
   serve: ['app', 'auth', 'config', 'operations', 'registry', 'storage'],
   processes: ['type registry', 'type operations'],
   app: ['http', 'operations', 'auth', 'registry', 'oci', 'type config'],
@@ -75,6 +75,13 @@ t.test('the primary of several processes loads neither the app nor the storage',
     []
   )
   t.ok(loadedBy('src/serve.ts').has('src/app.ts'))
+})
+
+t.test('a start without a configuration file loads nothing that parses one', async (t) => {
+  const loaded = loadedBy('src/main.ts')
+  t.ok(loaded.has('src/config/environment.ts'))
+  t.notOk(loaded.has('src/config/yaml.ts'))
+  t.notOk(loaded.has('src/config/print.ts'))
 })
 
 t.test('every folder and file at the top of src has its arrows', async (t) => {

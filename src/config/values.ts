@@ -1,48 +1,90 @@
 import { isIP } from 'node:net'
+import { leaf, type Node } from './tree.ts'
 
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const
 export type LogLevel = (typeof LOG_LEVELS)[number]
 
-const AUTHS = ['none', 'openshift', 'htpasswd'] as const
-
 /** More than any registry needs: a mistake rather than a wish. */
-export const MAX_PROCESSES = 64
+const MAX_PROCESSES = 64
 
-/** Undefined for what it cannot be. */
-export type Parse<T> = (text: string) => T | undefined
-
-export const text: Parse<string> = (value) => value
-
-export const boolean: Parse<boolean> = (value) =>
-  value === 'true' ? true : value === 'false' ? false : undefined
-
-export const level: Parse<LogLevel> = (value) => LOG_LEVELS.find((known) => known === value)
-
-export const processes: Parse<number> = (value) => {
-  const count = /^\d{1,2}$/.test(value) ? Number(value) : 0
-  return count >= 1 && count <= MAX_PROCESSES ? count : undefined
+/** What a value may be. */
+export interface Type<T> {
+  /** For the message that says that a value is something else. */
+  expected: string
+  /** Undefined for what it cannot be. */
+  parse(node: Node): T | undefined
 }
+
+const ofText = <T>(expected: string, parse: (text: string) => T | undefined): Type<T> => ({
+  expected,
+  parse: (node) => (node.kind === 'leaf' ? parse(node.text.trim()) : undefined)
+})
+
+export const textOf = (expected: string): Type<string> => ofText(expected, (value) => value)
+
+export const text = textOf('text')
+
+export const boolean: Type<boolean> = ofText('true or false', (value) =>
+  /^(true|True|TRUE)$/.test(value) ? true : /^(false|False|FALSE)$/.test(value) ? false : undefined
+)
+
+export const oneOf = <const T extends string>(...known: T[]): Type<T> =>
+  ofText(known.length === 1 ? known.join() : `one of ${known.join(', ')}`, (value) =>
+    known.find((each) => each === value)
+  )
+
+/** In capitals as well, as distribution takes them. */
+export const level: Type<LogLevel> = ofText(`one of ${LOG_LEVELS.join(', ')}`, (value) =>
+  LOG_LEVELS.find((known) => known === value.toLowerCase())
+)
+
+const whole = (least: number, most: number): Type<number> =>
+  ofText(`a whole number from ${least} to ${most}`, (value) =>
+    /^\d{1,15}$/.test(value) && Number(value) >= least && Number(value) <= most ? Number(value) : undefined
+  )
+
+export const processes = whole(1, MAX_PROCESSES)
+export const failures = whole(1, 1000)
+
+export const number: Type<number> = ofText('a whole number', (value) =>
+  /^-?\d{1,15}$/.test(value) ? Number(value) : undefined
+)
+
+/** As Go writes them. */
+export const duration: Type<string> = ofText('a duration such as 10s, 5m or 168h', (value) =>
+  /^-?(0|((\d+\.?\d*|\.\d+)(ns|us|µs|ms|s|m|h))+)$/.test(value) ? value : undefined
+)
 
 const ADDRESS = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]\s]*)):(\d{1,5})$/
 
-export function address(value: string): { host: string; port: number } | undefined {
-  const [, ipv6, host = '', port = ''] = ADDRESS.exec(value) ?? []
-  if (port === '' || Number(port) > 65535) return undefined
-  // An empty host means every address. `localhost` is one address, so that there is one server.
-  const given = ipv6 ?? host
-  return { host: given === '' ? '::' : given === 'localhost' ? '127.0.0.1' : given, port: Number(port) }
+export const address: Type<{ host: string; port: number }> = ofText(
+  'host:port with a port up to 65535, such as 127.0.0.1:5000, [::1]:5000 or :5000 for every address',
+  (value) => {
+    const [, ipv6, host = '', port = ''] = ADDRESS.exec(value) ?? []
+    if (port === '' || Number(port) > 65535) return undefined
+    // An empty host means every address. `localhost` is one address, so that there is one server.
+    const given = ipv6 ?? host
+    return { host: given === '' ? '::' : given === 'localhost' ? '127.0.0.1' : given, port: Number(port) }
+  }
+)
+
+/** A YAML list, or one text with items separated by commas or spaces. */
+const itemsOf = (node: Node): string[] | undefined => {
+  if (node.kind === 'section') return undefined
+  if (node.kind === 'leaf') return node.text.split(/[\s,]+/).filter((item) => item !== '')
+  return node.items.every((item) => item.kind === 'leaf')
+    ? node.items.map(({ text }) => text.trim())
+    : undefined
 }
 
-/** Separated by commas or spaces, or as YAML writes a list: `[a, b]`. */
-export const list: Parse<readonly string[]> = (value) => {
-  const inner = /^\[(.*)\]$/.exec(value)?.[1] ?? value
-  const items = inner.split(/[\s,]+/).map((item) => item.replace(/^(["'])(.*)\1$/, '$2'))
-  return items.filter((item) => item !== '')
-}
+export const list = (expected: string): Type<readonly string[]> => ({ expected, parse: itemsOf })
 
-export const cidrs: Parse<readonly string[]> = (value) => {
-  const items = list(value)
-  return items?.every(isCidr) ? items : undefined
+export const cidrs: Type<readonly string[]> = {
+  expected: 'addresses or CIDRs, a list or separated by commas, such as 10.128.0.0/14, fd01::/48',
+  parse(node) {
+    const items = itemsOf(node)
+    return items?.every(isCidr) ? items : undefined
+  }
 }
 
 function isCidr(text: string): boolean {
@@ -51,18 +93,24 @@ function isCidr(text: string): boolean {
   return family !== 0 && !address.includes('%') && Number(length ?? 0) <= (family === 4 ? 32 : 128)
 }
 
-export const count: Parse<number> = (value) =>
-  /^\d{1,4}$/.test(value) && Number(value) > 0 && Number(value) <= 1000 ? Number(value) : undefined
-
 /** Scheme, host and port, and nothing else. */
-export const baseUrl: Parse<string> = (value) => {
-  const url = URL.parse(value)
-  const isBase = url !== null && /^https?:$/.test(url.protocol) && `${url.origin}/` === url.href
-  return isBase ? url.origin : undefined
-}
+export const baseUrl: Type<string> = ofText(
+  'a URL without a path, such as https://registry.example.com',
+  (value) => {
+    const url = URL.parse(value)
+    const isBase = url !== null && /^https?:$/.test(url.protocol) && `${url.origin}/` === url.href
+    return isBase ? url.origin : undefined
+  }
+)
 
-export const storage: Parse<'filesystem'> = (value) => (value === 'filesystem' ? value : undefined)
+export const realm: Type<string> = ofText(
+  'at most 100 printable ASCII characters without " and \\',
+  (value) => (/^[ !#-[\]-~]{1,100}$/.test(value) ? value : undefined)
+)
 
-export const auth: Parse<(typeof AUTHS)[number]> = (value) => AUTHS.find((known) => known === value)
+/** For what has parts that berth does not look at. */
+export const anything: Type<true> = { expected: 'anything', parse: () => true }
 
-export const realm: Parse<string> = (value) => (/^[ !#-[\]-~]{1,100}$/.test(value) ? value : undefined)
+/** The value of a default, which is written as a file would have it. */
+export const parseDefault = <T>(type: Type<T>, text: string): T | undefined =>
+  type.parse(leaf(text, 'default'))

@@ -1,31 +1,21 @@
 import { availableParallelism } from 'node:os'
 import t from 'tap'
-import { ConfigError, parseConfig } from '../../src/config/config.ts'
-
-/** The problems of these settings; none when they are right. */
-function problemsOf(env: Record<string, string>): readonly string[] {
-  try {
-    parseConfig(env)
-    return []
-  } catch (error) {
-    if (error instanceof ConfigError) return error.problems
-    throw error
-  }
-}
+import { readConfig } from '../../src/config/read.ts'
+import { problemsOf } from './problems.ts'
 
 t.test('without any setting berth serves this machine only, from ./data', async (t) => {
-  const { config, unknown } = parseConfig({ PATH: '/bin', HOME: '/root' })
+  const { config, warnings } = await readConfig({ PATH: '/bin', HOME: '/root' })
   t.match(config.http, { host: '127.0.0.1', port: 5000, secret: undefined, tls: undefined })
   t.equal(config.http.processes, Math.min(4, availableParallelism()))
   t.equal(config.storage.filesystem.rootdirectory, './data')
   t.equal(config.storage.delete.enabled, true)
   t.strictSame(config.log, { level: 'info', accesslog: { disabled: false } })
   t.equal(config.auth, undefined)
-  t.strictSame(unknown, [])
+  t.strictSame(warnings, [])
 })
 
 t.test('each setting has the name that CNCF distribution gives it', async (t) => {
-  const { config, unknown } = parseConfig({
+  const { config, warnings } = await readConfig({
     REGISTRY_HTTP_ADDR: '127.0.0.2:8080',
     REGISTRY_HTTP_SECRET: 'hush',
     REGISTRY_HTTP_PROCESSES: '3',
@@ -41,7 +31,7 @@ t.test('each setting has the name that CNCF distribution gives it', async (t) =>
   t.equal(config.storage.filesystem.rootdirectory, '/var/lib/registry')
   t.equal(config.storage.delete.enabled, false)
   t.strictSame(config.log, { level: 'debug', accesslog: { disabled: true } })
-  t.strictSame(unknown, [])
+  t.strictSame(warnings, [])
 })
 
 const LOOPBACK: [string, string, number][] = [
@@ -54,7 +44,7 @@ const LOOPBACK: [string, string, number][] = [
 
 t.test('an address of this machine alone needs nothing else', async (t) => {
   for (const [given, host, port] of LOOPBACK) {
-    const { http } = parseConfig({ REGISTRY_HTTP_ADDR: given }).config
+    const { http } = (await readConfig({ REGISTRY_HTTP_ADDR: given })).config
     t.strictSame([http.host, http.port], [host, port], given)
   }
 })
@@ -71,10 +61,10 @@ const EXPOSED: [string, string][] = [
 
 t.test('an address that others can reach is refused unless REGISTRY_AUTH=none says so', async (t) => {
   for (const [given, host] of EXPOSED) {
-    const problems = problemsOf({ REGISTRY_HTTP_ADDR: given })
+    const problems = await problemsOf({ REGISTRY_HTTP_ADDR: given })
     t.equal(problems.length, 1, given)
     t.match(problems[0], /^REGISTRY_HTTP_ADDR: .*REGISTRY_AUTH=none/s, 'it says what to do')
-    const { config } = parseConfig({ REGISTRY_HTTP_ADDR: given, REGISTRY_AUTH: 'none' })
+    const { config } = await readConfig({ REGISTRY_HTTP_ADDR: given, REGISTRY_AUTH: 'none' })
     t.equal(config.http.host, host)
     t.equal(config.auth, 'none')
   }
@@ -94,7 +84,7 @@ t.test('a value that cannot be is refused with its variable and what it must be'
   ]
   for (const [name, values] of cases) {
     for (const value of values) {
-      const problems = problemsOf({ [name]: value })
+      const problems = await problemsOf({ [name]: value })
       t.equal(problems.length, 1, `${name}=${value}`)
       t.match(problems[0], new RegExp(`^${name}: must be `))
     }
@@ -102,10 +92,10 @@ t.test('a value that cannot be is refused with its variable and what it must be'
 })
 
 t.test('TLS takes a certificate and its key', async (t) => {
-  t.match(problemsOf({ REGISTRY_HTTP_TLS_KEY: '/x' }), [
+  t.match(await problemsOf({ REGISTRY_HTTP_TLS_KEY: '/x' }), [
     /^REGISTRY_HTTP_TLS_CERTIFICATE: must be set as well/
   ])
-  t.match(problemsOf({ REGISTRY_HTTP_TLS_CERTIFICATE: '/x' }), [
+  t.match(await problemsOf({ REGISTRY_HTTP_TLS_CERTIFICATE: '/x' }), [
     /^REGISTRY_HTTP_TLS_KEY: must be set as well/
   ])
 })
@@ -124,7 +114,7 @@ t.test('an empty value is none, as templates leave it', async (t) => {
   ]
   for (const empty of ['', ' ']) {
     const env = Object.fromEntries(names.map((name) => [name, empty]))
-    t.strictSame(parseConfig(env).config, parseConfig({}).config)
+    t.strictSame((await readConfig(env)).config, (await readConfig({})).config)
   }
 })
 
@@ -136,18 +126,18 @@ t.test('all problems are told at once, a line each', async (t) => {
     REGISTRY_LOG_ACCESSLOG_DISABLED: 'x',
     REGISTRY_AUTH: 'x'
   }
-  const problems = problemsOf(env)
+  const problems = await problemsOf(env)
   t.strictSame(problems.map((problem) => problem.split(':')[0]).sort(), Object.keys(env).sort())
-  t.throws(() => parseConfig(env), { name: 'ConfigError' })
+  await t.rejects(readConfig(env), { name: 'ConfigError' })
   try {
-    parseConfig(env)
+    await readConfig(env)
   } catch (error) {
     for (const problem of problems) t.ok((error as Error).message.includes(problem))
   }
 })
 
 t.test('an exposed address is told of along with other problems', async (t) => {
-  const names = problemsOf({
+  const names = await problemsOf({
     REGISTRY_HTTP_ADDR: '0.0.0.0:5000',
     REGISTRY_AUTH: 'x',
     REGISTRY_LOG_LEVEL: 'x'
@@ -168,15 +158,17 @@ t.test('no message repeats a value, which may be a secret', async (t) => {
     'REGISTRY_LOG_ACCESSLOG_DISABLED',
     'REGISTRY_AUTH'
   ]) {
-    const problems = problemsOf({ [name]: secret, REGISTRY_HTTP_SECRET: secret })
+    const problems = await problemsOf({ [name]: secret, REGISTRY_HTTP_SECRET: secret })
     t.equal(problems.length, 1)
     t.notMatch(problems.join(), secret, name)
   }
 })
 
 t.test('what looks like a setting and is none is told of, what does not is not', async (t) => {
-  const { unknown } = parseConfig({
-    REGISTRY_HTTP_DEBUG_ADDR: 'x',
+  const { warnings } = await readConfig({
+    REGISTRY_HTTP_ADR: 'x',
+    REGISTRY_WHATEVER: 'x',
+    REGISTRY_HTTP_DEBUG_ADDR: ':5001',
     REGISTRY_STORAGE_CACHE_BLOBDESCRIPTOR: 'inmemory',
     REGISTRY_PORT: 'tcp://10.0.0.1:5000',
     REGISTRY_SERVICE_HOST: '10.0.0.1',
@@ -184,44 +176,57 @@ t.test('what looks like a setting and is none is told of, what does not is not',
     registry_http_addr: 'x',
     MY_REGISTRY_HTTP_ADDR: 'x'
   })
-  t.strictSame(unknown.sort(), ['REGISTRY_HTTP_DEBUG_ADDR', 'REGISTRY_STORAGE_CACHE_BLOBDESCRIPTOR'])
+  t.strictSame(warnings, [
+    'ignored, since berth does not do that: http.debug (REGISTRY_HTTP_DEBUG_ADDR: it has no debug server)',
+    'ignored, since berth does not know them: REGISTRY_HTTP_ADR (did you mean REGISTRY_HTTP_ADDR?), REGISTRY_WHATEVER'
+  ])
 })
 
 t.test('what would change where, by whom or whether things are stored is never passed over', async (t) => {
-  const settings: Record<string, string> = {
-    REGISTRY_STORAGE: 's3',
-    REGISTRY_STORAGE_S3_SECRETKEY: 'hush',
-    REGISTRY_STORAGE_MAINTENANCE_READONLY: '{enabled: true}',
-    REGISTRY_HTTP_TLS_CLIENTCAS: '[/x]',
-    REGISTRY_AUTH_HTPASSWD_PATH: '/x',
-    REGISTRY_PROXY_REMOTEURL: 'https://registry.example.org'
-  }
-  for (const [name, value] of Object.entries(settings)) {
-    const problems = problemsOf({ [name]: value })
-    t.match(problems, [new RegExp(`^${name}: `)])
-    t.equal(problems.length, 1)
+  const settings: [string, string, RegExp][] = [
+    ['REGISTRY_STORAGE', 's3', /^REGISTRY_STORAGE: must be filesystem .*s3 is not there yet/],
+    ['REGISTRY_STORAGE_S3_SECRETKEY', 'hush', /^REGISTRY_STORAGE_S3_SECRETKEY: storage must be filesystem/],
+    ['REGISTRY_STORAGE_MAINTENANCE_READONLY', '{enabled: true}', /^REGISTRY_STORAGE_MAINTENANCE_READONLY: /],
+    ['REGISTRY_STORAGE_MAINTENANCE_READONLY_ENABLED', 'true', /it has no read-only mode/],
+    ['REGISTRY_HTTP_TLS_CLIENTCAS', '[/x]', /^REGISTRY_HTTP_TLS_CLIENTCAS: /],
+    ['REGISTRY_HTTP_TLS_MINVERSION', 'VersionTLS13', /^REGISTRY_HTTP_TLS_MINVERSION: /],
+    [
+      'REGISTRY_AUTH_TOKEN_REALM',
+      'https://example.com',
+      /^REGISTRY_AUTH_TOKEN_REALM: auth must be .*token is not/
+    ],
+    ['REGISTRY_PROXY_REMOTEURL', 'https://registry.example.org', /^REGISTRY_PROXY_REMOTEURL: proxy /]
+  ]
+  for (const [name, value, message] of settings) {
+    const problems = await problemsOf({ [name]: value })
+    t.match(problems, [message])
+    t.equal(problems.length, 1, name)
     t.notMatch(problems.join(), /hush/)
   }
-  t.equal(problemsOf(settings).length, Object.keys(settings).length)
-  for (const off of ['false', '{enabled: false}']) {
-    t.doesNotThrow(() => parseConfig({ REGISTRY_STORAGE_MAINTENANCE_READONLY: off }))
+  for (const [name, value] of [
+    ['REGISTRY_STORAGE_MAINTENANCE_READONLY', '{enabled: false}'],
+    ['REGISTRY_STORAGE_MAINTENANCE_READONLY_ENABLED', 'false'],
+    ['REGISTRY_HTTP_TLS_MINVERSION', 'VersionTLS12'],
+    ['REGISTRY_PROXY', '{}']
+  ] as const) {
+    t.strictSame((await readConfig({ [name]: value })).warnings, [], name)
   }
 })
 
 t.test('a secret that signs tokens must be hard to guess', async (t) => {
   const env = { REGISTRY_AUTH: 'openshift', REGISTRY_HTTP_SECRET: 'changeme' }
-  t.match(problemsOf(env), [/^REGISTRY_HTTP_SECRET: .*16 characters.*openssl rand -hex 32/])
-  t.doesNotThrow(() => parseConfig({ ...env, REGISTRY_HTTP_SECRET: '0123456789abcdef' }))
-  t.doesNotThrow(() => parseConfig({ REGISTRY_HTTP_SECRET: 'changeme' }))
+  t.match(await problemsOf(env), [/^REGISTRY_HTTP_SECRET: .*16 characters.*openssl rand -hex 32/])
+  await t.resolves(readConfig({ ...env, REGISTRY_HTTP_SECRET: '0123456789abcdef' }))
+  await t.resolves(readConfig({ REGISTRY_HTTP_SECRET: 'changeme' }))
 })
 
 t.test('variables of podman and of Kubernetes are not settings', async (t) => {
-  const { unknown } = parseConfig({
+  const { warnings } = await readConfig({
     REGISTRY_AUTH_FILE: '/root/auth.json',
     REGISTRY_AUTH_PORT: 'tcp://10.0.0.1:80',
     REGISTRY_AUTH_SERVICE_HOST: '10.0.0.1'
   })
-  t.strictSame(unknown, [])
+  t.strictSame(warnings, [])
 })
 
 t.test('who may come in is said by a cluster or a file, with the settings of each', async (t) => {
@@ -234,8 +239,8 @@ t.test('who may come in is said by a cluster or a file, with the settings of eac
     REGISTRY_OPENSHIFT_AUTH_TOKENREALM: 'https://registry.example.com',
     REGISTRY_OPENSHIFT_AUTH_NAMESPACEUIDS: 'false'
   }
-  const { config, unknown } = parseConfig(env)
-  t.strictSame(unknown, [])
+  const { config, warnings } = await readConfig(env)
+  t.strictSame(warnings, [])
   t.equal(config.auth, 'openshift')
   t.strictSame(config.http.trustedproxies, ['10.128.0.0/14', 'fd01::/48'])
   t.strictSame(config.openshift, {
@@ -250,7 +255,7 @@ t.test('who may come in is said by a cluster or a file, with the settings of eac
     }
   })
   const file = { REGISTRY_AUTH: 'htpasswd', REGISTRY_AUTH_HTPASSWD_PATH: '/etc/htpasswd' }
-  t.strictSame(parseConfig(file).config.htpasswd, {
+  t.strictSame((await readConfig(file)).config.htpasswd, {
     path: '/etc/htpasswd',
     realm: 'berth',
     anonymouspull: false
@@ -264,13 +269,13 @@ t.test('who may come in is said by a cluster or a file, with the settings of eac
     ['REGISTRY_OPENSHIFT_AUTH_TOKENREALM', 'https://registry.example.com/path'],
     ['REGISTRY_OPENSHIFT_AUTH_TOKENREALM', 'registry.example.com']
   ] as const) {
-    t.match(problemsOf({ [name]: value }), [new RegExp(`^${name}: must be `)], `${name}=${value}`)
+    t.match(await problemsOf({ [name]: value }), [new RegExp(`^${name}: must be `)], `${name}=${value}`)
   }
-  t.match(problemsOf({ REGISTRY_AUTH: 'htpasswd' }), [/^REGISTRY_AUTH_HTPASSWD_PATH: must be set/])
+  t.match(await problemsOf({ REGISTRY_AUTH: 'htpasswd' }), [/^REGISTRY_AUTH_HTPASSWD_PATH: must be set/])
 })
 
 t.test('the configuration cannot be changed, at any depth', async (t) => {
-  const { config } = parseConfig({})
+  const { config } = await readConfig({})
   const parts = [config, config.http, config.storage, config.storage.filesystem, config.storage.delete]
   for (const part of [...parts, config.log, config.log.accesslog]) t.ok(Object.isFrozen(part))
 })

@@ -1,0 +1,121 @@
+import { ABSENT, PRESENT, RESERVED } from './drivers.ts'
+import { variableOf } from './environment.ts'
+import { type Known, knownKeys } from './known.ts'
+import { nearest } from './nearest.ts'
+import { MOVED } from './others.ts'
+import { at, isEmpty, type Node, put, type Section } from './tree.ts'
+
+export interface Checked {
+  /** A line each: where, what it must be, what to do. No values, which may be secrets. */
+  readonly problems: string[]
+  /** Names of settings that nothing comes of, with the reason. */
+  readonly ignored: string[]
+  /** Names of what is no setting, with the nearest one that is. */
+  readonly unknown: string[]
+  /** The driver that was named, if one was; `wrong`, with a problem, for what berth does not have. */
+  readonly storage: 'filesystem' | 'wrong' | undefined
+  readonly auth: 'none' | 'openshift' | 'htpasswd' | 'wrong' | undefined
+}
+
+const EXPECTED = {
+  storage: 'filesystem (no other storage is there yet)',
+  auth: 'openshift (which any Kubernetes cluster is, too), htpasswd or none, in lower case'
+}
+
+/** How a message begins: the variable that says it, or the place and the setting. */
+export const subject = (path: string, origin: string): string =>
+  origin === variableOf(path) ? `${origin}:` : `${origin}: ${path}`
+
+const isDriver = (choice: 'storage' | 'auth', name: string): boolean =>
+  PRESENT[choice].some((each) => each === name) || Object.hasOwn(ABSENT[choice], name)
+
+/** Compares what was given with what berth knows. Moves in `root` what has another place today. */
+export function check(root: Section): Checked {
+  const { keys, sections } = knownKeys()
+  const problems: string[] = []
+  const ignored: string[] = []
+  const unknown: string[] = []
+
+  for (const [former, path] of Object.entries(MOVED)) {
+    const node = at(root, former)
+    const parent = at(root, former.slice(0, former.lastIndexOf('.')))
+    if (node === undefined || parent?.kind !== 'section') continue
+    parent.entries.delete(former.slice(former.lastIndexOf('.') + 1))
+    if (at(root, path) === undefined) put(root, path.split('.'), node)
+  }
+
+  function visitAll(parent: Section, prefix: string): void {
+    for (const [key, node] of parent.entries) {
+      const path = prefix + key
+      const known = keys.get(path)
+      if (isEmpty(node)) continue
+      if (known !== undefined) visit(path, node, known)
+      else if (!sections.has(path)) addUnknown(path, node.origin)
+      else if (node.kind === 'section') visitAll(node, `${path}.`)
+      else if (node.kind === 'items' || !(path in PRESENT)) {
+        problems.push(`${subject(path, node.origin)} must be a section, with settings of its own`)
+      }
+    }
+  }
+
+  function visit(path: string, node: Node, { type, other }: Known): void {
+    const { origin } = node
+    if (type.parse(node) === undefined) problems.push(`${subject(path, origin)} must be ${type.expected}`)
+    else if (other !== undefined && !(node.kind === 'leaf' && other.fine?.includes(node.text.trim()))) {
+      if (other.ignored !== undefined) {
+        ignored.push(
+          origin === variableOf(path)
+            ? `${origin} (${other.ignored})`
+            : `${path} (${origin}: ${other.ignored})`
+        )
+      } else {
+        problems.push(
+          `${subject(path, origin)} asks for what berth cannot do yet (${other.refused}); remove it`
+        )
+      }
+    }
+  }
+
+  function addUnknown(path: string, origin: string): void {
+    const best = nearest(path, [...keys.keys(), ...sections])
+    if (origin === variableOf(path)) {
+      unknown.push(best === undefined ? origin : `${origin} (did you mean ${variableOf(best)}?)`)
+    } else {
+      unknown.push(`${path} (${origin}${best === undefined ? '' : `; did you mean ${best}?`})`)
+    }
+  }
+
+  function choose<C extends 'storage' | 'auth'>(
+    choice: C
+  ): (typeof PRESENT)[C][number] | 'wrong' | undefined {
+    const node = root.entries.get(choice)
+    if (node === undefined || (node.kind === 'leaf' && isEmpty(node)) || node.kind === 'items')
+      return undefined
+    const named: [string, string][] =
+      node.kind === 'leaf'
+        ? [[node.text.trim(), node.origin]]
+        : [...node.entries].map(([name, { origin }]): [string, string] => [name, origin])
+    const drivers = named.filter(([name]) => choice === 'auth' || !RESERVED.has(name))
+    // A name that nobody knows is a slip, so that a second driver is no news.
+    const slip = drivers.find(([name]) => !isDriver(choice, name))
+    const [first, second] = slip === undefined ? drivers : [slip]
+    if (first === undefined) return undefined
+    const [name, origin] = first
+    if (second !== undefined) {
+      const all = drivers.map(([name, origin]) => `${name} (${origin})`).join(' and ')
+      problems.push(
+        `${choice} takes one of ${all}: remove the others, or set ${variableOf(choice)}, which replaces them`
+      )
+      return 'wrong'
+    }
+    const present = PRESENT[choice].find((each) => each === name)
+    if (present !== undefined) return present
+    const absent = slip === undefined ? `; ${name} is not there yet` : ''
+    problems.push(`${subject(choice, origin)} must be ${EXPECTED[choice]}${absent}`)
+    return 'wrong'
+  }
+
+  const [storage, auth] = [choose('storage'), choose('auth')]
+  visitAll(root, '')
+  return { problems, ignored, unknown, storage, auth }
+}

@@ -1,0 +1,66 @@
+import { isEmpty, leaf, type Node, put, type Section } from './tree.ts'
+
+/** What Kubernetes tells every pod beside a Service named `registry` or `registry-…`, and podman's own. */
+const OTHERS =
+  /^REGISTRY_(PORT|SERVICE_|AUTH_PORT|AUTH_SERVICE_|AUTH_FILE$|CONFIGURATION_PATH$|([A-Z0-9]+_)*(SERVICE_HOST|SERVICE_PORT(_.+)?|PORT|PORT_\d+_(TCP|UDP)(_(PROTO|PORT|ADDR))?)$)/
+
+const OLD = 'REGISTRY_MIDDLEWARE_REPOSITORY_OPENSHIFT_'
+
+/** Older names, and one of another form; of two for one setting the later counts, and all of them outrank the file. */
+const OTHER_NAMES: Readonly<Record<string, string>> = {
+  OPENSHIFT_REGISTRY_HTTP_TLS_CIPHERSUITES: 'http.tls.ciphersuites',
+  [`${OLD}ENFORCEQUOTA`]: 'openshift.quota.enabled',
+  [`${OLD}PROJECTCACHETTL`]: 'openshift.quota.cachettl',
+  [`${OLD}ACCEPTSCHEMA2`]: 'openshift.compatibility.acceptschema2',
+  [`${OLD}BLOBREPOSITORYCACHETTL`]: 'openshift.cache.blobrepositoryttl',
+  [`${OLD}PULLTHROUGH`]: 'openshift.pullthrough.enabled',
+  [`${OLD}MIRRORPULLTHROUGH`]: 'openshift.pullthrough.mirror',
+  [`${OLD}DOCKERREGISTRYURL`]: 'openshift.server.addr',
+  DOCKER_REGISTRY_URL: 'openshift.server.addr'
+}
+
+/** `http.addr` → `REGISTRY_HTTP_ADDR`. */
+export const variableOf = (path: string): string => `REGISTRY_${path.toUpperCase().replaceAll('.', '_')}`
+
+/** Text that says in YAML what it says in itself, so that most starts need not load what parses YAML. */
+const PLAIN = /^(?=[\w./]|:\S)(?!(null|Null|NULL)$)[\w./:@+=,;~ -]*$/
+const isPlain = (text: string): boolean =>
+  (PLAIN.test(text) && !/:( |$)/.test(text)) || IPV6_ADDRESS.test(text)
+
+/** No YAML, but nothing else that it could be. */
+const IPV6_ADDRESS = /^\[[0-9a-fA-F:.]+\]:\d+$/
+
+/**
+ * Puts what `REGISTRY_*` variables say in place of what a file said, in the order of their names: the value, which is
+ * YAML, of `REGISTRY_A_B` becomes `a.b`. Empty ones count as none. Distribution docs: "Override specific configuration
+ * options". Gives problems.
+ */
+export async function applyEnvironment(
+  root: Section,
+  env: Readonly<Record<string, string | undefined>>
+): Promise<string[]> {
+  const problems: string[] = []
+  async function apply(name: string, path: readonly string[]): Promise<void> {
+    const text = env[name]?.trim() ?? ''
+    if (text === '') return
+    const value = await parseValue(name, text, problems)
+    if (value !== undefined && !isEmpty(value)) put(root, path, value)
+  }
+  const names = Object.keys(env).filter((name) => name.startsWith('REGISTRY_'))
+  // By code unit, as distribution does: a section before its parts.
+  for (const name of names.sort()) {
+    if (OTHERS.test(name) || name in OTHER_NAMES) continue
+    await apply(name, name.slice('REGISTRY_'.length).toLowerCase().split('_'))
+  }
+  for (const [name, path] of Object.entries(OTHER_NAMES)) await apply(name, path.split('.'))
+  return problems
+}
+
+async function parseValue(name: string, text: string, problems: string[]): Promise<Node | undefined> {
+  if (isPlain(text)) return leaf(text, name)
+  const { parseYaml } = await import('./yaml.ts')
+  const parsed = parseYaml(text, () => name)
+  if ('node' in parsed) return parsed.node
+  problems.push(...parsed.problems)
+  return undefined
+}

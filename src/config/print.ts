@@ -1,0 +1,41 @@
+import { Document, isCollection } from 'yaml'
+import { variableOf } from './environment.ts'
+import type { Reading } from './read.ts'
+import { defaultOf, SETTINGS, type Setting } from './schema.ts'
+import { at, isEmpty, leaf, type Node } from './tree.ts'
+
+const MASK = '********'
+
+/**
+ * What holds, as a file that berth reads, with the place that says so beside each value. Secrets are masked; what has no
+ * value is left out, as are settings of what was not chosen.
+ */
+export function printConfig({ config, root, hasFile }: Reading): string {
+  const document = new Document({})
+  const add = (path: string, value: unknown, origin: string): void => {
+    const node = document.createNode(value)
+    node.comment = ` ${origin}`
+    if (isCollection(node)) node.flow = true
+    document.setIn(path.split('.'), node)
+  }
+  for (const [path, setting] of Object.entries<Setting>(SETTINGS)) {
+    if (path.startsWith('auth.') && !path.startsWith(`auth.${config.auth}.`)) continue
+    const given = at(root, path)
+    const isGiven = given !== undefined && !isEmpty(given)
+    const text = path === 'version' ? '0.1' : defaultOf(setting, hasFile)
+    if (isGiven) add(path, setting.secret ? MASK : shown(setting, given), given.origin)
+    else if (text !== undefined && text !== '') add(path, shown(setting, leaf(text, '')), 'default')
+  }
+  if (config.auth === 'none' || config.auth === 'openshift') {
+    const auth = at(root, `auth.${config.auth}`) ?? at(root, 'auth')
+    add('auth', config.auth, auth?.origin ?? variableOf('auth'))
+  }
+  return document.toString({ flowCollectionPadding: false, lineWidth: 0 })
+}
+
+/** As YAML has it: what has a form of its own, such as an address, stays as it was written. */
+function shown({ type }: Setting, node: Node): unknown {
+  const value = type.parse(node)
+  if (value === '0.1') return Number(value)
+  return node.kind === 'leaf' && typeof value === 'object' && !Array.isArray(value) ? node.text.trim() : value
+}

@@ -1,0 +1,163 @@
+import { availableParallelism } from 'node:os'
+import {
+  address,
+  baseUrl,
+  boolean,
+  cidrs,
+  failures,
+  level,
+  list,
+  oneOf,
+  processes,
+  realm,
+  type Type,
+  text,
+  textOf
+} from './values.ts'
+
+/** Beyond this many CPUs the disk or the network is what limits. */
+const DEFAULT_PROCESSES = 4
+
+/** A setting that berth obeys. Defaults are written as a file would have them. */
+export interface Setting<T = unknown> {
+  readonly type: Type<T>
+  /** Without a file. Absent: none. */
+  readonly plain?: string
+  /** With a file, where distribution's default differs from berth's own; null for none. */
+  readonly file?: string | null
+  /** For the page, where the default depends on the machine. */
+  readonly shown?: string
+  /** Markdown. */
+  readonly about: string
+  /** Never printed. */
+  readonly secret?: true
+}
+
+/** In the order of docs/configuration.md, which is made of this. */
+export const SETTINGS = {
+  version: {
+    type: oneOf('0.1'),
+    about: 'of the file’s form; a file must have it'
+  },
+  'log.level': { type: level, plain: 'info', about: '`debug`, `info`, `warn` or `error`' },
+  'log.accesslog.disabled': {
+    type: boolean,
+    plain: 'false',
+    about:
+      '`true` leaves out the line per request. It is left out as well, and counted, while whatever reads the log falls behind'
+  },
+  'http.addr': {
+    type: address,
+    plain: '127.0.0.1:5000',
+    file: null,
+    about: '`host:port` to listen on; `:5000` is every address. A file must say it'
+  },
+  'http.secret': {
+    type: text,
+    shown: 'a random one',
+    about: 'what berth signs its tokens with; the same for all replicas, 16 characters or more',
+    secret: true
+  },
+  'http.tls.certificate': {
+    type: textOf('the path of a PEM file'),
+    about: 'PEM file: with it and `http.tls.key` it speaks HTTPS'
+  },
+  'http.tls.key': { type: textOf('the path of a PEM file'), about: 'PEM file of the certificate’s key' },
+  'http.processes': {
+    type: processes,
+    plain: String(Math.min(DEFAULT_PROCESSES, availableParallelism())),
+    shown: `available CPUs, at most ${DEFAULT_PROCESSES}`,
+    about:
+      'how many processes answer requests. With two or more, one that dies is replaced, and the others are not disturbed'
+  },
+  'http.trustedproxies': {
+    type: cidrs,
+    plain: '',
+    about:
+      'addresses and CIDRs of proxies whose forwarding headers are believed: a list, or separated by commas'
+  },
+  'http.maxfailedlogins': {
+    type: failures,
+    plain: '300',
+    about: 'wrong credentials that an address may show in a minute ([access.md](access.md#wrong-credentials))'
+  },
+  'storage.filesystem.rootdirectory': {
+    type: textOf('the path of a folder'),
+    plain: './data',
+    file: '/var/lib/registry',
+    about: 'the folder that holds everything'
+  },
+  'storage.delete.enabled': {
+    type: boolean,
+    plain: 'true',
+    file: 'false',
+    about: 'whether tags, manifests and blobs may be deleted'
+  },
+  'auth.htpasswd.path': {
+    type: textOf('the path of an htpasswd file'),
+    about:
+      'the file of users ([access.md](access.md#with-a-file-of-users)); must be set with `auth: htpasswd`'
+  },
+  'auth.htpasswd.realm': {
+    type: realm,
+    plain: 'berth',
+    about: 'what a client shows when it asks for a password'
+  },
+  'auth.htpasswd.anonymouspull': {
+    type: boolean,
+    plain: 'false',
+    about: '`true`: everybody may pull; only pushing and deleting take a login'
+  },
+  'openshift.version': { type: oneOf('1.0'), about: 'of the section’s form; need not be there' },
+  'openshift.kubeconfig': {
+    type: textOf('the path of a kubeconfig'),
+    about: 'without it `KUBECONFIG`, or the pod’s service account'
+  },
+  'openshift.auth.audiences': {
+    type: list('audiences, a list or separated by commas'),
+    plain: '',
+    about: 'a token must be meant for one of them: a list, or separated by commas. Empty: for the API server'
+  },
+  'openshift.auth.tokenrealm': {
+    type: baseUrl,
+    about: 'the registry’s URL as clients know it, without a path; without it the one by which each came'
+  },
+  'openshift.auth.nestedrepositories': {
+    type: boolean,
+    plain: 'false',
+    about: '`true` allows `team/app/part`; the role is still that in `team`'
+  },
+  'openshift.auth.namespaceuids': {
+    type: boolean,
+    plain: 'true',
+    about:
+      'a repository belongs to its namespace’s UID ([access.md](access.md#a-repository-belongs-to-its-namespace))'
+  },
+  'openshift.auth.anonymouscatalog': {
+    type: boolean,
+    plain: 'false',
+    about: 'whoever has not logged in may list what is public'
+  },
+  'openshift.auth.curestalecredentials': {
+    type: boolean,
+    plain: 'true',
+    about: 'an expired login does not stop pulls of public images'
+  }
+} as const satisfies Record<string, Setting>
+
+export type Path = keyof typeof SETTINGS
+
+type TypeOf<P extends Path> = (typeof SETTINGS)[P] extends { type: Type<infer T> } ? T : never
+
+/** Undefined only where neither a file nor the lack of one gives a default. */
+export type Value<P extends Path> = (typeof SETTINGS)[P] extends { plain: string }
+  ? TypeOf<P>
+  : TypeOf<P> | undefined
+
+/** As text; with a file or without one. */
+export function defaultOf(setting: Setting, hasFile: boolean): string | undefined {
+  return hasFile && setting.file !== undefined ? (setting.file ?? undefined) : setting.plain
+}
+
+export const settingAt = (path: string): Setting | undefined =>
+  Object.hasOwn(SETTINGS, path) ? SETTINGS[path as Path] : undefined
