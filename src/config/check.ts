@@ -8,8 +8,8 @@ import { at, isEmpty, type Node, put, type Section } from './tree.ts'
 export interface Checked {
   /** A line each: where, what it must be, what to do. No values, which may be secrets. */
   readonly problems: string[]
-  /** Names of settings that nothing comes of, with the reason. */
-  readonly ignored: string[]
+  /** Names of settings that nothing comes of, by the reason. */
+  readonly ignored: ReadonlyMap<string, readonly string[]>
   /** Names of what is no setting, with the nearest one that is. */
   readonly unknown: string[]
   /** The driver that was named, if one was; `wrong`, with a problem, for what berth does not have. */
@@ -33,7 +33,7 @@ const isDriver = (choice: 'storage' | 'auth', name: string): boolean =>
 export function check(root: Section): Checked {
   const { keys, sections } = knownKeys()
   const problems: string[] = []
-  const ignored: string[] = []
+  const ignored = new Map<string, string[]>()
   const unknown: string[] = []
 
   for (const [former, path] of Object.entries(MOVED)) {
@@ -63,11 +63,8 @@ export function check(root: Section): Checked {
     if (type.parse(node) === undefined) problems.push(`${subject(path, origin)} must be ${type.expected}`)
     else if (other !== undefined && !(node.kind === 'leaf' && other.fine?.includes(node.text.trim()))) {
       if (other.ignored !== undefined) {
-        ignored.push(
-          origin === variableOf(path)
-            ? `${origin} (${other.ignored})`
-            : `${path} (${origin}: ${other.ignored})`
-        )
+        const name = origin === variableOf(path) ? origin : `${path} (${origin})`
+        ignored.set(other.ignored, [...(ignored.get(other.ignored) ?? []), name])
       } else {
         problems.push(
           `${subject(path, origin)} asks for what berth cannot do yet (${other.refused}); remove it`

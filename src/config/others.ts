@@ -7,7 +7,7 @@ export interface Other {
   readonly ignored?: string
   /** Why berth does not start with it: it would change where images are stored, who may get in, or what they may do. */
   readonly refused?: string
-  /** Values that ask for what berth does anyway. */
+  /** Values that ask for what berth does anyway, or for nothing by themselves. */
   readonly fine?: readonly string[]
   readonly secret?: true
 }
@@ -23,7 +23,7 @@ const refused = (type: Type<unknown>, reason: string, ...fine: string[]): Other 
   fine
 })
 
-const HEALTH = 'berth does not check the storage yet'
+const HEALTH = 'it does not check the storage yet'
 const LIMITS = 'it limits no requests yet'
 const METRICS = 'it has no metrics yet'
 const MIRROR = 'it is no pull-through cache'
@@ -93,8 +93,8 @@ export const OTHERS: Readonly<Record<string, Other>> = {
   reporting: ignored(anything, 'it reports to nobody'),
   proxy: refused(anything, MIRROR),
   'policy.repository.classes': refused(anything, 'it cannot tell classes of repositories'),
-  'openshift.server.addr': ignored(text, 'not used yet: image streams are not there'),
-  'openshift.auth.realm': ignored(text, 'challenges name the token endpoint'),
+  'openshift.server.addr': ignored(text, 'it has no image streams yet'),
+  'openshift.auth.realm': ignored(text, 'challenges name the token endpoint', 'openshift', 'origin'),
   'openshift.audit.enabled': ignored(boolean, 'it has no audit log yet', 'false'),
   'openshift.metrics.enabled': ignored(boolean, METRICS, 'false'),
   'openshift.metrics.secret': { ...ignored(text, METRICS), secret: true },
@@ -105,9 +105,9 @@ export const OTHERS: Readonly<Record<string, Other>> = {
   'openshift.requests.write.maxinqueue': ignored(number, LIMITS, '0'),
   'openshift.requests.write.maxwaitinqueue': ignored(duration, LIMITS, '0', '0s'),
   'openshift.quota.enabled': ignored(boolean, 'it has no quotas yet', 'false'),
-  'openshift.quota.cachettl': ignored(duration, 'it has no quotas yet'),
+  'openshift.quota.cachettl': ignored(duration, 'it has no quotas yet', '1m'),
   'openshift.cache.disabled': ignored(boolean, CACHE, 'false'),
-  'openshift.cache.blobrepositoryttl': ignored(duration, CACHE),
+  'openshift.cache.blobrepositoryttl': ignored(duration, CACHE, '10m'),
   'openshift.pullthrough.enabled': ignored(boolean, MIRROR, 'false'),
   'openshift.pullthrough.mirror': ignored(boolean, MIRROR, 'false'),
   'openshift.compatibility.acceptschema2': refused(boolean, 'it accepts Docker’s schema 2', 'true')

@@ -37,8 +37,9 @@ export async function readConfig(env: Environment, file?: string): Promise<Readi
   const config = assemble(root, checked, path, problems)
   if (problems.length > 0) throw new ConfigError(problems)
   const { ignored, unknown } = checked
+  const reasons = [...ignored].map(([reason, names]) => `${reason}: ${names.join(', ')}`)
   const warnings = [
-    ...(ignored.length > 0 ? [`ignored, since berth does not do that: ${ignored.join(', ')}`] : []),
+    ...(reasons.length > 0 ? [`ignored, since berth does not do that; ${reasons.join('; ')}`] : []),
     ...(unknown.length > 0 ? [`ignored, since berth does not know them: ${unknown.join(', ')}`] : [])
   ]
   return { config, warnings, root, hasFile: path !== undefined }

@@ -177,7 +177,7 @@ t.test('what looks like a setting and is none is told of, what does not is not',
     MY_REGISTRY_HTTP_ADDR: 'x'
   })
   t.strictSame(warnings, [
-    'ignored, since berth does not do that: http.debug (REGISTRY_HTTP_DEBUG_ADDR: it has no debug server)',
+    'ignored, since berth does not do that; it has no debug server: http.debug (REGISTRY_HTTP_DEBUG_ADDR)',
     'ignored, since berth does not know them: REGISTRY_HTTP_ADR (did you mean REGISTRY_HTTP_ADDR?), REGISTRY_WHATEVER'
   ])
 })
@@ -224,7 +224,14 @@ t.test('variables of podman and of Kubernetes are not settings', async (t) => {
   const { warnings } = await readConfig({
     REGISTRY_AUTH_FILE: '/root/auth.json',
     REGISTRY_AUTH_PORT: 'tcp://10.0.0.1:80',
-    REGISTRY_AUTH_SERVICE_HOST: '10.0.0.1'
+    REGISTRY_AUTH_SERVICE_HOST: '10.0.0.1',
+    // Of a Service named registry-http, with a port that has a name.
+    REGISTRY_HTTP_SERVICE_HOST: '10.0.0.1',
+    REGISTRY_HTTP_SERVICE_PORT_5000_TCP: '5000',
+    REGISTRY_HTTP_PORT: 'tcp://10.0.0.1:5000',
+    REGISTRY_HTTP_PORT_5000_TCP: 'tcp://10.0.0.1:5000',
+    REGISTRY_HTTP_PORT_5000_TCP_PROTO: 'tcp',
+    REGISTRY_STORAGE_PORT_80_TCP_ADDR: '10.0.0.1'
   })
   t.strictSame(warnings, [])
 })

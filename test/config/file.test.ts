@@ -224,6 +224,6 @@ middleware:
   )
   t.equal(config.openshift.auth.tokenrealm, 'https://registry.example.com')
   t.equal(warnings.length, 1)
-  t.match(warnings[0], /openshift.server.addr \(DOCKER_REGISTRY_URL: not used yet/)
-  t.match(warnings[0], /openshift.quota.enabled \(REGISTRY_MIDDLEWARE_REPOSITORY_OPENSHIFT_ENFORCEQUOTA: /)
+  t.match(warnings[0], /it has no image streams yet: openshift.server.addr \(DOCKER_REGISTRY_URL\)/)
+  t.match(warnings[0], /openshift.quota.enabled \(REGISTRY_MIDDLEWARE_REPOSITORY_OPENSHIFT_ENFORCEQUOTA\)/)
 })
