@@ -30,9 +30,6 @@ const TLS_MS = 5000
 /** Replicas may notice new TLS files so long after each other: a kubelet brings a Secret's up to date once a minute. */
 const SETTLE_MS = 120_000
 
-/** As CNCF distribution does it unless told otherwise. */
-const STORAGE_HEALTH = { intervalMs: 10_000, threshold: 3 }
-
 export interface ServeOptions {
   config: Config
   /** What tokens are signed with, if callers must be known. */
@@ -56,10 +53,12 @@ export async function serve(options: ServeOptions): Promise<{ stop(): Promise<vo
     tokenLifeMs: TOKEN_LIFE_MS,
     settleMs: SETTLE_MS
   })
-  const health = watchStorage({ ...STORAGE_HEALTH, probe: registry.probe, leads, siblings, logger })
+  const { storageHealth } = config
+  const health =
+    storageHealth && watchStorage({ ...storageHealth, probe: registry.probe, leads, siblings, logger })
   const app = await createApp({
     registry,
-    trouble: health.trouble,
+    ...(health !== undefined && { trouble: health.trouble }),
     logger,
     accessLog: !config.log.accesslog.disabled,
     deletes: config.storage.delete.enabled,
@@ -70,7 +69,7 @@ export async function serve(options: ServeOptions): Promise<{ stop(): Promise<vo
     identity: await openIdentity({ ...options, keys, owners: registry.owners }),
     ...(tls !== undefined && { tls })
   })
-  app.addHook('onClose', async () => health.stop())
+  app.addHook('onClose', async () => health?.stop())
   if (tls !== undefined) followTls(app, tls, keys, options)
   await listen(app, options)
   if (leads) schedulePurge(registry.uploads.purge, logger)

@@ -23,6 +23,8 @@ export interface Config {
     readonly delete: { readonly enabled: boolean }
   }
   readonly log: { readonly level: LogLevel; readonly accesslog: { readonly disabled: boolean } }
+  /** How often the storage is looked at, and how many failures in a row count; undefined: never. */
+  readonly storageHealth: { readonly intervalMs: number; readonly threshold: number } | undefined
   /** `none` says in as many words that everybody who can connect may do everything. */
   readonly auth: 'none' | 'openshift' | 'htpasswd' | undefined
   readonly htpasswd: {

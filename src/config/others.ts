@@ -23,7 +23,7 @@ const refused = (type: Type<unknown>, reason: string, ...fine: string[]): Other 
   fine
 })
 
-const HEALTH = 'it does not check the storage yet'
+const HEALTH = 'it looks at the storage only'
 const LIMITS = 'it limits no requests yet'
 const METRICS = 'it has no metrics yet'
 const MIRROR = 'it is no pull-through cache'
@@ -79,9 +79,6 @@ export const OTHERS: Readonly<Record<string, Other>> = {
   'middleware.registry': ignored(anything, 'it has no middleware'),
   'middleware.repository': ignored(anything, 'it has no middleware'),
   'middleware.storage': ignored(anything, 'it sends all bytes itself'),
-  'health.storagedriver.enabled': ignored(boolean, HEALTH, 'false'),
-  'health.storagedriver.interval': ignored(duration, HEALTH),
-  'health.storagedriver.threshold': ignored(number, HEALTH),
   'health.file': ignored(anything, HEALTH),
   'health.http': ignored(anything, HEALTH),
   'health.tcp': ignored(anything, HEALTH),

@@ -33,9 +33,11 @@ export function printConfig({ config, root, hasFile }: Reading): string {
   return document.toString({ flowCollectionPadding: false, lineWidth: 0 })
 }
 
-/** As YAML has it: what has a form of its own, such as an address, stays as it was written. */
+/** As YAML has it: what berth understands otherwise, such as an address or a duration, stays as it was written. */
 function shown({ type }: Setting, node: Node): unknown {
   const value = type.parse(node)
-  if (value === '0.1') return Number(value)
-  return node.kind === 'leaf' && typeof value === 'object' && !Array.isArray(value) ? node.text.trim() : value
+  if (node.kind !== 'leaf' || Array.isArray(value) || typeof value === 'boolean') return value
+  const text = node.text.trim()
+  if (value === '0.1' || (typeof value === 'number' && String(value) === text)) return Number(text)
+  return typeof value === 'string' ? value : text
 }

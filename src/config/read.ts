@@ -100,6 +100,12 @@ function assemble(root: Section, checked: Checked, file: string | undefined, pro
       delete: { enabled: value('storage.delete.enabled') }
     },
     log: { level: value('log.level'), accesslog: { disabled: value('log.accesslog.disabled') } },
+    storageHealth: value('health.storagedriver.enabled')
+      ? {
+          intervalMs: value('health.storagedriver.interval'),
+          threshold: value('health.storagedriver.threshold')
+        }
+      : undefined,
     auth,
     htpasswd: {
       path: value('auth.htpasswd.path') ?? '',

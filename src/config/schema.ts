@@ -5,6 +5,7 @@ import {
   boolean,
   cidrs,
   failures,
+  interval,
   level,
   list,
   oneOf,
@@ -12,7 +13,8 @@ import {
   realm,
   type Type,
   text,
-  textOf
+  textOf,
+  threshold
 } from './values.ts'
 
 /** Beyond this many CPUs the disk or the network is what limits. */
@@ -92,6 +94,22 @@ export const SETTINGS = {
     plain: 'true',
     file: 'false',
     about: 'whether tags, manifests and blobs may be deleted'
+  },
+  'health.storagedriver.enabled': {
+    type: boolean,
+    plain: 'true',
+    about:
+      'whether something is read from the storage every so often; while that fails `/readyz` and requests get 503'
+  },
+  'health.storagedriver.interval': {
+    type: interval,
+    plain: '10s',
+    about: 'how often, and how long an answer may take'
+  },
+  'health.storagedriver.threshold': {
+    type: threshold,
+    plain: '3',
+    about: 'so many failures in a row count; one success ends it'
   },
   'auth.htpasswd.path': {
     type: textOf('the path of an htpasswd file'),

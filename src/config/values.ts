@@ -50,10 +50,35 @@ export const number: Type<number> = ofText('a whole number', (value) =>
   /^-?\d{1,15}$/.test(value) ? Number(value) : undefined
 )
 
-/** As Go writes them. */
-export const duration: Type<string> = ofText('a duration such as 10s, 5m or 168h', (value) =>
-  /^-?(0|((\d+\.?\d*|\.\d+)(ns|us|µs|ms|s|m|h))+)$/.test(value) ? value : undefined
-)
+export const threshold = whole(1, 1000)
+
+const DURATION = /^-?(0|((\d+\.?\d*|\.\d+)(ns|us|µs|ms|s|m|h))+)$/
+const UNITS_MS: Readonly<Record<string, number>> = {
+  ns: 1e-6,
+  us: 1e-3,
+  µs: 1e-3,
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000
+}
+
+/** As Go writes them; gives milliseconds. */
+export const duration: Type<number> = ofText('a duration such as 10s, 5m or 168h', parseDuration)
+
+function parseDuration(value: string): number | undefined {
+  if (!DURATION.test(value)) return undefined
+  let ms = 0
+  for (const [, count, unit = ''] of value.matchAll(/([\d.]+)([a-zµ]+)/g))
+    ms += Number(count) * (UNITS_MS[unit] ?? 0)
+  return value.startsWith('-') ? -ms : ms
+}
+
+/** Timers take no more than 24 days, and a second is as often as anything need be asked. */
+export const interval: Type<number> = ofText('a duration from 1s to 24h, such as 10s', (value) => {
+  const ms = parseDuration(value) ?? 0
+  return ms >= 1000 && ms <= 86_400_000 ? ms : undefined
+})
 
 const ADDRESS = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]\s]*)):(\d{1,5})$/
 

@@ -281,6 +281,25 @@ t.test('who may come in is said by a cluster or a file, with the settings of eac
   t.match(await problemsOf({ REGISTRY_AUTH: 'htpasswd' }), [/^REGISTRY_AUTH_HTPASSWD_PATH: must be set/])
 })
 
+t.test('the storage is looked at every so often, unless told otherwise', async (t) => {
+  t.strictSame((await readConfig({})).config.storageHealth, { intervalMs: 10_000, threshold: 3 })
+  const name = 'REGISTRY_HEALTH_STORAGEDRIVER_INTERVAL'
+  for (const [text, intervalMs] of [
+    ['1s', 1000],
+    ['1m30s', 90_000],
+    ['1500ms', 1500],
+    ['0.5h', 1_800_000],
+    ['24h', 86_400_000]
+  ] as const) {
+    t.equal((await readConfig({ [name]: text })).config.storageHealth?.intervalMs, intervalMs, text)
+  }
+  for (const text of ['999ms', '25h', '-10s', '0', '10', 's', '1x', '1s2']) {
+    t.match(await problemsOf({ [name]: text }), [/: must be a duration from 1s to 24h/], text)
+  }
+  const off = { REGISTRY_HEALTH_STORAGEDRIVER_ENABLED: 'false' }
+  t.equal((await readConfig(off)).config.storageHealth, undefined)
+})
+
 t.test('the configuration cannot be changed, at any depth', async (t) => {
   const { config } = await readConfig({})
   const parts = [config, config.http, config.storage, config.storage.filesystem, config.storage.delete]

@@ -66,7 +66,7 @@ const CASES: { title: string; text: string; ignored?: RegExp[]; problems?: RegEx
       /http\.headers/,
       /redis/,
       /notifications/,
-      /health\.storagedriver\.enabled/,
+      /health\.file/,
       /health\.tcp/,
       /catalog\.maxentries/,
       /validation/

@@ -201,7 +201,8 @@ for (const [type, { env, wrong }] of Object.entries(TYPES)) {
               tls: { certificate: '/etc/secrets/tls.crt', key: '/etc/secrets/tls.key' }
             },
             storage: { filesystem: { rootdirectory: '/registry' }, delete: { enabled: true } },
-            log: { level: 'info' }
+            log: { level: 'info' },
+            storageHealth: { intervalMs: 10_000, threshold: 1 }
           })
           t.equal(warnings.length, 1, 'nothing is unknown')
           const line = warnings[0]?.replaceAll(file ?? 'no file', '/config.yml') ?? ''
@@ -240,7 +241,7 @@ t.test('one wrong value among those that are always set is told by its name', as
     ['REGISTRY_OPENSHIFT_QUOTA_ENABLED', 'yes', /: must be true or false/],
     ['REGISTRY_STORAGE_CACHE_BLOBDESCRIPTOR', 'memcached', /: must be one of inmemory/],
     ['REGISTRY_STORAGE_DELETE_ENABLED', '1', /: must be true or false/],
-    ['REGISTRY_HEALTH_STORAGEDRIVER_INTERVAL', '10', /: must be a duration such as/],
+    ['REGISTRY_HEALTH_STORAGEDRIVER_INTERVAL', '10', /: must be a duration from 1s/],
     ['REGISTRY_HEALTH_STORAGEDRIVER_THRESHOLD', 'one', /: must be a whole number/],
     ['REGISTRY_OPENSHIFT_METRICS_ENABLED', '{}x', /: is not YAML/]
   ]
