@@ -3,7 +3,7 @@ import { variableOf } from './environment.ts'
 import { type Known, knownKeys } from './known.ts'
 import { nearest } from './nearest.ts'
 import { MOVED } from './others.ts'
-import { at, isEmpty, type Node, put, type Section } from './tree.ts'
+import { at, isEmpty, isEmptyLeaf, type Node, put, type Section } from './tree.ts'
 
 export interface Checked {
   /** A line each: where, what it must be, what to do. No values, which may be secrets. */
@@ -48,10 +48,11 @@ export function check(root: Section): Checked {
     for (const [key, node] of parent.entries) {
       const path = prefix + key
       const known = keys.get(path)
-      if (isEmpty(node)) continue
+      if (isEmptyLeaf(node)) continue
       if (known !== undefined) visit(path, node, known)
-      else if (!sections.has(path)) addUnknown(path, node.origin)
-      else if (node.kind === 'section') visitAll(node, `${path}.`)
+      else if (!sections.has(path)) {
+        if (!isEmpty(node)) addUnknown(path, node.origin)
+      } else if (node.kind === 'section') visitAll(node, `${path}.`)
       else if (node.kind === 'items' || !(path in PRESENT)) {
         problems.push(`${subject(path, node.origin)} must be a section, with settings of its own`)
       }
@@ -61,7 +62,11 @@ export function check(root: Section): Checked {
   function visit(path: string, node: Node, { type, other }: Known): void {
     const { origin } = node
     if (type.parse(node) === undefined) problems.push(`${subject(path, origin)} must be ${type.expected}`)
-    else if (other !== undefined && !(node.kind === 'leaf' && other.fine?.includes(node.text.trim()))) {
+    else if (
+      !isEmpty(node) &&
+      other !== undefined &&
+      !(node.kind === 'leaf' && other.fine?.includes(node.text.trim()))
+    ) {
       if (other.ignored !== undefined) {
         const name = origin === variableOf(path) ? origin : `${path} (${origin})`
         ignored.set(other.ignored, [...(ignored.get(other.ignored) ?? []), name])
@@ -86,8 +91,7 @@ export function check(root: Section): Checked {
     choice: C
   ): (typeof PRESENT)[C][number] | 'wrong' | undefined {
     const node = root.entries.get(choice)
-    if (node === undefined || (node.kind === 'leaf' && isEmpty(node)) || node.kind === 'items')
-      return undefined
+    if (node === undefined || isEmptyLeaf(node) || node.kind === 'items') return undefined
     const named: [string, string][] =
       node.kind === 'leaf'
         ? [[node.text.trim(), node.origin]]

@@ -1,4 +1,4 @@
-import { isEmpty, leaf, type Node, put, type Section } from './tree.ts'
+import { isEmptyLeaf, leaf, type Node, put, type Section } from './tree.ts'
 
 /** What Kubernetes tells every pod beside a Service named `registry` or `registry-…`, and podman's own. */
 const OTHERS =
@@ -22,6 +22,9 @@ const OTHER_NAMES: Readonly<Record<string, string>> = {
 /** `http.addr` → `REGISTRY_HTTP_ADDR`. */
 export const variableOf = (path: string): string => `REGISTRY_${path.toUpperCase().replaceAll('.', '_')}`
 
+/** Anything else that YAML reads as nothing, such as `#secret`, was meant to be something. */
+const MEANT_EMPTY = /^(null|~|""|'')$/i
+
 /** Text that says in YAML what it says in itself, so that most starts need not load what parses YAML. */
 const PLAIN = /^(?=[\w./]|:\S)(?!(null|Null|NULL)$)[\w./:@+=,;~ -]*$/
 const isPlain = (text: string): boolean =>
@@ -44,7 +47,7 @@ export async function applyEnvironment(
     const text = env[name]?.trim() ?? ''
     if (text === '') return
     const value = await parseValue(name, text, problems)
-    if (value !== undefined && !isEmpty(value)) put(root, path, value)
+    if (value !== undefined && !isEmptyLeaf(value)) put(root, path, value)
   }
   const names = Object.keys(env).filter((name) => name.startsWith('REGISTRY_'))
   // By code unit, as distribution does: a section before its parts.
@@ -60,7 +63,8 @@ async function parseValue(name: string, text: string, problems: string[]): Promi
   if (isPlain(text)) return leaf(text, name)
   const { parseYaml } = await import('./yaml.ts')
   const parsed = parseYaml(text, () => name)
-  if ('node' in parsed) return parsed.node
-  problems.push(...parsed.problems)
+  if ('problems' in parsed) problems.push(...parsed.problems)
+  else if (!isEmptyLeaf(parsed.node) || MEANT_EMPTY.test(text)) return parsed.node
+  else problems.push(`${name}: is a comment or a mark to YAML; text that begins so takes 'single quotes'`)
   return undefined
 }

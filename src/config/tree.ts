@@ -35,6 +35,8 @@ export function isEmpty(node: Node): boolean {
   return (node.kind === 'section' ? [...node.entries.values()] : node.items).every(isEmpty)
 }
 
+export const isEmptyLeaf = (node: Node): boolean => node.kind === 'leaf' && isEmpty(node)
+
 /** The node at a path such as `http.addr`, if there is one. */
 export function at(root: Node, path: string): Node | undefined {
   let node: Node | undefined = root
@@ -76,8 +78,6 @@ function step(parent: Node, key: string, isChoice: boolean, origin: string): Nod
   else return undefined
   return made
 }
-
-const isEmptyLeaf = (node: Node): boolean => node.kind === 'leaf' && isEmpty(node)
 
 /** Of an item of the list, or of the one that would be next. */
 const isIndex = (key: string, items: Node[]): boolean => /^\d{1,6}$/.test(key) && Number(key) <= items.length

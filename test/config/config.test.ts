@@ -227,7 +227,7 @@ t.test('variables of podman and of Kubernetes are not settings', async (t) => {
     REGISTRY_AUTH_SERVICE_HOST: '10.0.0.1',
     // Of a Service named registry-http, with a port that has a name.
     REGISTRY_HTTP_SERVICE_HOST: '10.0.0.1',
-    REGISTRY_HTTP_SERVICE_PORT_5000_TCP: '5000',
+    REGISTRY_HTTP_SERVICE_PORT_HTTPS: '5000',
     REGISTRY_HTTP_PORT: 'tcp://10.0.0.1:5000',
     REGISTRY_HTTP_PORT_5000_TCP: 'tcp://10.0.0.1:5000',
     REGISTRY_HTTP_PORT_5000_TCP_PROTO: 'tcp',

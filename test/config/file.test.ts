@@ -67,6 +67,9 @@ t.test('what is no YAML is told with its line, without repeating it', async (t) 
     ['version: 0.1\nhttp:\n  secret: *hunter2\n', 3],
     ['version: 0.1\nhttp: {secret: hunter2\n', 3],
     ['version: 0.1\nversion: 0.1\n', 2],
+    ['http:\n  secret: "a" hunter2\n', 2],
+    ['http: {secret: a}\n hunter2: }\n', 2],
+    ['http: |hunter2\n a\n', 1],
     ['a: &a [*a]\n', 1],
     ['a: 1\nb: *nothing\n', 2]
   ] as const) {
@@ -75,9 +78,12 @@ t.test('what is no YAML is told with its line, without repeating it', async (t) 
     t.ok(problems[0]?.startsWith(`${file}:${line}: `), problems.join('\n'))
     t.notMatch(problems.join(), /hunter2/)
   }
-  const problems = await problemsOf({ REGISTRY_HTTP_SECRET: '*hunter2' })
-  t.match(problems, [/^REGISTRY_HTTP_SECRET: is not YAML .*'single quotes'/])
-  t.notMatch(problems.join(), /hunter2/)
+  t.match(await problemsOf({ REGISTRY_HTTP_SECRET: 'hunter2:' }), [/^REGISTRY_HTTP_SECRET: must be text$/])
+  for (const begin of ['*', '@', '%', '|', '#', '!', '&', '"', "'", '[', '{', '? - ']) {
+    const problems = await problemsOf({ REGISTRY_HTTP_SECRET: `${begin}hunter2` })
+    t.match(problems, [/^REGISTRY_HTTP_SECRET: .*(single quotes|must be text)/], begin)
+    t.notMatch(problems.join(), /hunter2/)
+  }
 })
 
 t.test('what berth does not know is told of in one line, with the nearest known name', async (t) => {
@@ -138,9 +144,10 @@ const OVERRIDES: [string, Record<string, string>, object][] = [
   [
     'an empty value leaves the file’s',
     { REGISTRY_STORAGE: '', REGISTRY_LOG_LEVEL: '""' },
-    { log: { level: 'info' } }
+    { log: { level: 'warn' } }
   ],
   ['none is a way to let people in', { REGISTRY_AUTH: 'none' }, { auth: 'none' }],
+  ['however it is written', { REGISTRY_AUTH: '{none: }' }, { auth: 'none' }],
   [
     'an item of a list is set by its number',
     { REGISTRY_HTTP_TRUSTEDPROXIES_0: '10.0.0.2', REGISTRY_HTTP_TRUSTEDPROXIES_1: '10.0.0.3' },
@@ -152,7 +159,7 @@ t.test('variables override the file by distribution’s rules', async (t) => {
   const file = fileWith(
     t,
     `version: 0.1
-log: {level: info}
+log: {level: warn}
 http: {addr: 'localhost:5000', trustedproxies: [10.0.0.1]}
 storage:
   filesystem: {rootdirectory: /of/the/file}
@@ -196,7 +203,7 @@ t.test('a file that lets others connect must say who may come in', async (t) => 
 t.test('aliases and merged sections are followed', async (t) => {
   const file = fileWith(t, `${LEAST}x: &level warn\nlog: {level: *level}\n`)
   t.equal((await readConfig({}, file)).config.log.level, 'warn')
-  const merged = `x: &x {accesslog: {disabled: true}, level: warn}\nlog:\n  <<: *x\n  level: error\n${LEAST}`
+  const merged = `x: &x {accesslog: {disabled: true}, level: warn}\nlog:\n  level: error\n  <<: *x\n${LEAST}`
   t.match((await readConfig({}, fileWith(t, merged))).config.log, {
     level: 'error',
     accesslog: { disabled: true }
@@ -226,4 +233,8 @@ middleware:
   t.equal(warnings.length, 1)
   t.match(warnings[0], /it has no image streams yet: openshift.server.addr \(DOCKER_REGISTRY_URL\)/)
   t.match(warnings[0], /openshift.quota.enabled \(REGISTRY_MIDDLEWARE_REPOSITORY_OPENSHIFT_ENFORCEQUOTA\)/)
+  const old = { REGISTRY_MIDDLEWARE_REPOSITORY_OPENSHIFT_PULLTHROUGH: 'false', DOCKER_REGISTRY_URL: 'a:1' }
+  t.strictSame((await readConfig(old)).warnings, [
+    'ignored, since berth does not do that; it has no image streams yet: openshift.server.addr (DOCKER_REGISTRY_URL)'
+  ])
 })
