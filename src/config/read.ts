@@ -154,11 +154,11 @@ function assemble(root: Section, checked: Checked, file: string | undefined, pro
     )
   }
   if (!LOOPBACK.test(address.host) && auth === undefined) {
-    const [known, none] = [`set ${variableOf('auth')} to openshift or htpasswd`, `${variableOf('auth')}=none`]
     const remedy =
       file === undefined
-        ? `${known} or, if everybody may push and delete, ${none}`
-        : `add "auth: openshift" or htpasswd or, if everybody may push and delete, the line "auth: none" (${none})`
+        ? 'set REGISTRY_AUTH to openshift or htpasswd or, if everybody may push and delete, REGISTRY_AUTH=none'
+        : 'add the line "auth: openshift", or htpasswd with its path or, if everybody may push and delete, the line ' +
+          '"auth: none"; REGISTRY_AUTH says the same'
     add(
       'http.addr',
       `${address.host === '::' ? 'every address' : address.host} can be reached by other machines, and nobody has ` +

@@ -79,6 +79,8 @@ t.test('what is no YAML is told with its line, without repeating it', async (t) 
     t.notMatch(problems.join(), /hunter2/)
   }
   t.match(await problemsOf({ REGISTRY_HTTP_SECRET: 'hunter2:' }), [/^REGISTRY_HTTP_SECRET: must be text$/])
+  const file = fileWith(t, LEAST.replace('}', ', secret: of-the-file}'))
+  t.equal((await readConfig({ REGISTRY_HTTP_SECRET: "''" }, file)).config.http.secret, 'of-the-file')
   for (const begin of ['*', '@', '%', '|', '#', '!', '&', '"', "'", '[', '{', '? - ']) {
     const problems = await problemsOf({ REGISTRY_HTTP_SECRET: `${begin}hunter2` })
     t.match(problems, [/^REGISTRY_HTTP_SECRET: .*(single quotes|must be text)/], begin)

@@ -225,6 +225,19 @@ for (const [type, { env, wrong }] of Object.entries(TYPES)) {
   })
 }
 
+t.test('the image’s own file stands in the way of no variable', async (t) => {
+  const file = new URL('../../deploy/config.yml', import.meta.url).pathname
+  t.match(await problemsOf({}, file), [/: http.addr every address can be reached.*REGISTRY_AUTH says/])
+  t.match((await readConfig({ REGISTRY_AUTH: 'none' }, file)).config, {
+    http: { host: '::', port: 5000 },
+    storage: { filesystem: { rootdirectory: '/registry' }, delete: { enabled: true } }
+  })
+  const { env } = TYPES.s3 ?? { env: {} }
+  t.match(await problemsOf({ ...ALWAYS, ...env, REGISTRY_AUTH: 'openshift' }, file), [
+    /; s3 is not there yet$/
+  ])
+})
+
 t.test('an operator that wants a registry read-only gets a refusal, not one that writes', async (t) => {
   const env = { ...ALWAYS, ...FILESYSTEM, REGISTRY_STORAGE_MAINTENANCE_READONLY: '{enabled: true}' }
   t.match(await problemsOf(env, fileWith(t, SHIPPED)), [
