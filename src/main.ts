@@ -173,11 +173,12 @@ function explain(error: unknown): string | undefined {
   if (error instanceof ConfigError) return error.message
   if (error instanceof Error && STARTING_ERRORS.has(error.name)) return error.message
   const { name, code, syscall, message } = error as NodeJS.ErrnoException
-  if (name === 'StorageUnavailable') return `${message} (REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY)`
+  if (name === 'StorageUnavailable')
+    return `${message} (storage.filesystem.rootdirectory, REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY)`
   if (code === 'EADDRINUSE')
-    return `${message}: is it running already? REGISTRY_HTTP_ADDR sets another address`
+    return `${message}: is it running already? http.addr (REGISTRY_HTTP_ADDR) sets another address`
   if (syscall === 'listen' || syscall === 'bind' || syscall === 'getaddrinfo') {
-    return `${message}: REGISTRY_HTTP_ADDR must name an address of this machine`
+    return `${message}: http.addr (REGISTRY_HTTP_ADDR) must name an address of this machine`
   }
   return undefined
 }

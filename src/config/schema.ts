@@ -39,7 +39,8 @@ export interface Setting<T = unknown> {
 export const SETTINGS = {
   version: {
     type: oneOf('0.1'),
-    about: 'of the file’s form; a file must have it'
+    file: null,
+    about: 'of the file’s form'
   },
   'log.level': { type: level, plain: 'info', about: '`debug`, `info`, `warn` or `error`' },
   'log.accesslog.disabled': {
