@@ -35,8 +35,8 @@ export interface AppParts {
   deletes: boolean
   /** Without it the server speaks plain HTTP. */
   tls?: Tls
-  /** Whether nothing may be written just now. */
-  isReadOnly?: () => boolean
+  /** `storage.maintenance.readonly.enabled` */
+  isReadOnly?: boolean
   /** What is wrong with the storage, if anything is. */
   trouble?: () => string | undefined
   /** How clients reach this server, where there are proxies in front of it. */
@@ -57,7 +57,7 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
   const accessLog = parts.accessLog ? logger : undefined
   const { origin = createExternalOrigin({ trustedProxies: [] }) } = parts
   const addressOf = (request: FastifyRequest) => origin.clientAddress(incomingOf(request))
-  const { trouble = () => undefined, isReadOnly = () => false } = parts
+  const { trouble = () => undefined, isReadOnly = false } = parts
   const logParts: LogParts = { refusalOf, addressOf }
   // A request without Host is refused in refuseDoubles, in the words of the specification.
   const http = { maxHeaderSize: MAX_HEADER_BYTES, requireHostHeader: false, optimizeEmptyRequests: true }
@@ -165,7 +165,7 @@ function needsStorage({ routeOptions }: FastifyRequest): boolean {
 /** Registers what signs tokens, and puts together what knows callers. */
 async function knowCallers(
   app: FastifyInstance,
-  { registry: { repositories }, origin, logger = SILENT }: Surroundings,
+  { registry: { repositories }, origin, isReadOnly = false, logger = SILENT }: Surroundings,
   parts: IdentityParts
 ): Promise<Identity & { logger: Speaks; cureStaleCredentials: boolean }> {
   const [{ default: jwt }, { createIdentity }] = await Promise.all([
@@ -176,13 +176,13 @@ async function knowCallers(
   await app.register(jwt, { secret: randomBytes(32) })
   app.addHook('onClose', async () => parts.close())
   const { sign, verify } = app.jwt
-  const identity = createIdentity({ ...parts, sign, verify, repositories, origin, logger })
+  const identity = createIdentity({ ...parts, sign, verify, repositories, origin, isReadOnly, logger })
   return { ...identity, logger, cureStaleCredentials: parts.cureStaleCredentials }
 }
 
 type Speaks = Pick<Logger, 'info' | 'debug'>
 
-type Surroundings = Pick<AppParts, 'registry'> & { origin: ExternalOrigin; logger?: Speaks }
+type Surroundings = Pick<AppParts, 'registry' | 'isReadOnly'> & { origin: ExternalOrigin; logger?: Speaks }
 
 const SILENT: Speaks = { info() {}, debug() {} }
 

@@ -162,7 +162,8 @@ function startLine({ http, storage, auth }: Config, address: string): string {
     nobody: 'everybody on this machine may pull, push and delete; nobody else can connect'
   }[auth ?? 'nobody']
   const processes = http.processes === 1 ? '1 process' : `${http.processes} processes`
-  return `berth listens on ${address} with ${processes}, stores in ${resolve(storage.filesystem.rootdirectory)}; ${who}`
+  const how = storage.maintenance.readonly.enabled ? 'read-only, on what lies in' : 'stores in'
+  return `berth listens on ${address} with ${processes}, ${how} ${resolve(storage.filesystem.rootdirectory)}; ${who}`
 }
 
 /** Those that are in words for an administrator already. */

@@ -62,6 +62,7 @@ export async function serve(options: ServeOptions): Promise<{ stop(): Promise<vo
     logger,
     accessLog: !config.log.accesslog.disabled,
     deletes: config.storage.delete.enabled,
+    isReadOnly: config.storage.maintenance.readonly.enabled,
     origin: createExternalOrigin({
       trustedProxies: config.http.trustedproxies,
       tokenRealm: config.openshift.auth.tokenrealm
@@ -72,7 +73,7 @@ export async function serve(options: ServeOptions): Promise<{ stop(): Promise<vo
   app.addHook('onClose', async () => health?.stop())
   if (tls !== undefined) followTls(app, tls, keys, options)
   await listen(app, options)
-  if (leads) schedulePurge(registry.uploads.purge, logger)
+  if (leads && !config.storage.maintenance.readonly.enabled) schedulePurge(registry.uploads.purge, logger)
   return { stop: () => stop(app, logger) }
 }
 

@@ -16,8 +16,8 @@ declare module 'fastify' {
 export interface AccessOptions {
   /** `storage.delete.enabled` */
   deletes: boolean
-  /** `storage.maintenance.readonly.enabled`, which may change while berth runs. */
-  isReadOnly(): boolean
+  /** `storage.maintenance.readonly.enabled` */
+  isReadOnly: boolean
   /** The methods that each route's path knows, for the answer that one of them is off. */
   methods: ReadonlyMap<string, readonly string[]>
   /** Who may do what. Without it everybody may do everything, except what a web page makes its reader's browser ask. */
@@ -33,7 +33,7 @@ export function guardAccess(app: FastifyInstance, options: AccessOptions): void 
   app.addHook('onRequest', (request, reply, done) => {
     refuseOtherSites(request)
     if (gate === undefined) refuseOtherHosts(request)
-    if (isReadOnly()) refuseWriting(request, reply, options)
+    if (isReadOnly) refuseWriting(request, reply, options)
     if (!deletes) refuseDeletion(request, reply, options)
     const admitted = gate?.admit(request, reply)
     if (admitted === undefined) done()

@@ -28,6 +28,8 @@ export interface GateOptions {
   ownership?: Ownership | undefined
   exists(repository: RepositoryName): Promise<boolean>
   anonymousCatalog: boolean
+  /** Whether nothing may be written, not even whose a repository is. */
+  isReadOnly: boolean
 }
 
 /** What a token must allow, and what the challenge says that a better one should. oci.md A-03 */
@@ -37,7 +39,14 @@ const SCOPES = {
   delete: { needs: 'delete', asks: 'delete' }
 } as const
 
-export function createGate({ authority, callers, ownership, exists, anonymousCatalog }: GateOptions): Gate {
+export function createGate({
+  authority,
+  callers,
+  ownership,
+  exists,
+  anonymousCatalog,
+  isReadOnly
+}: GateOptions): Gate {
   const { challenge } = callers
   const callerOf = new WeakMap<FastifyRequest, Caller>()
 
@@ -176,6 +185,7 @@ export function createGate({ authority, callers, ownership, exists, anonymousCat
       throw new RegistryError('NAME_UNKNOWN', repository)
     }
     // One that was there before berth is adopted by the first who may push there.
+    if (isReadOnly) return
     if (action === 'pull') return adopt(settling).catch(unlessUnavailable)
     await adopt(settling)
   }

@@ -46,6 +46,8 @@ export interface IdentityOptions extends IdentityParts, Pick<TokensOptions, 'sig
   }
   /** How clients reach this registry. */
   origin: ExternalOrigin
+  /** Whether nothing may be written, not even whose a repository is. */
+  isReadOnly: boolean
   logger: { info(text: string): void; debug(text: string): void }
 }
 
@@ -73,7 +75,14 @@ export function createIdentity(options: IdentityOptions): Identity {
   const tokens = createTokens({ keys, issuer: `berth:${authority.name}`, sign, verify, now })
   const callers = createCallers({ authority, tokens, failures, origin, hash: hashWith(keys), logger })
   const { exists, list } = repositories
-  const gate = createGate({ authority, callers, ownership, exists, anonymousCatalog })
+  const gate = createGate({
+    authority,
+    callers,
+    ownership,
+    exists,
+    anonymousCatalog,
+    isReadOnly: options.isReadOnly
+  })
   const listFor = createListVisible({
     authority,
     ownership,

@@ -21,6 +21,7 @@ export interface Config {
   readonly storage: {
     readonly filesystem: { readonly rootdirectory: string }
     readonly delete: { readonly enabled: boolean }
+    readonly maintenance: { readonly readonly: { readonly enabled: boolean } }
   }
   readonly log: { readonly level: LogLevel; readonly accesslog: { readonly disabled: boolean } }
   /** How often the storage is looked at, and how many failures in a row count; undefined: never. */

@@ -71,7 +71,6 @@ export const OTHERS: Readonly<Record<string, Other>> = {
   'storage.cache.blobdescriptorsize': ignored(number, CACHE),
   'storage.redirect.disable': ignored(boolean, 'it sends all bytes itself', 'true', 'false'),
   'storage.tag.concurrencylimit': ignored(number, 'it has a limit of its own'),
-  'storage.maintenance.readonly.enabled': refused(boolean, 'it has no read-only mode', 'false'),
   'storage.maintenance.uploadpurging.enabled': ignored(boolean, PURGE, 'true'),
   'storage.maintenance.uploadpurging.age': ignored(duration, PURGE, '168h'),
   'storage.maintenance.uploadpurging.interval': ignored(duration, PURGE),

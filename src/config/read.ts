@@ -97,7 +97,8 @@ function assemble(root: Section, checked: Checked, file: string | undefined, pro
     },
     storage: {
       filesystem: { rootdirectory: value('storage.filesystem.rootdirectory') },
-      delete: { enabled: value('storage.delete.enabled') }
+      delete: { enabled: value('storage.delete.enabled') },
+      maintenance: { readonly: { enabled: value('storage.maintenance.readonly.enabled') } }
     },
     log: { level: value('log.level'), accesslog: { disabled: value('log.accesslog.disabled') } },
     storageHealth: value('health.storagedriver.enabled')

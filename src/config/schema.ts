@@ -96,6 +96,11 @@ export const SETTINGS = {
     file: 'false',
     about: 'whether tags, manifests and blobs may be deleted'
   },
+  'storage.maintenance.readonly.enabled': {
+    type: boolean,
+    plain: 'false',
+    about: '`true`: what would write is 405 until berth is started again without it; pulls go on'
+  },
   'health.storagedriver.enabled': {
     type: boolean,
     plain: 'true',

@@ -85,7 +85,7 @@ export const ERRORS = {
   UNAUTHORIZED: { status: 401, message: 'authentication is required', inItsOwnWords: true },
   UNAVAILABLE: { status: 503, message: 'the storage does not answer or refuses to write; try again later' },
   UNKNOWN: { status: 500, message: 'something went wrong inside the registry; its log says what' },
-  UNSUPPORTED: { status: 405, message: 'this registry does not do that' }
+  UNSUPPORTED: { status: 405, message: 'this registry does not do that', inItsOwnWords: true }
 } as const satisfies Record<string, ErrorEntry>
 
 export type ErrorName = keyof typeof ERRORS

@@ -6,15 +6,14 @@ import { interposed } from '../registry/interposed.ts'
 const READS = new Set(['size', 'read', 'appended', 'readAppended', 'list'])
 
 t.test('a registry that is read-only refuses what writes, and nothing else', async (t) => {
-  let isReadOnly = false
   const changes: string[] = []
   const storage = interposed(memoryStorage(), (call) => {
     if (!READS.has(call.split(' ', 1)[0] as string)) changes.push(call)
   })
-  const it = await berth(t, { storage, isReadOnly: () => isReadOnly })
-  const { digest, bytes } = await pushImage(it, 'a/b', 'v1')
-  const { location } = await startUpload(it, 'a/b')
-  isReadOnly = true
+  const before = await berth(t, { storage })
+  const { digest, bytes } = await pushImage(before, 'a/b', 'v1')
+  const { location } = await startUpload(before, 'a/b')
+  const it = await berth(t, { storage, isReadOnly: true })
   changes.length = 0
   for (const [method, url, allow] of [
     ['POST', '/v2/a/b/blobs/uploads/', ''],
@@ -35,6 +34,5 @@ t.test('a registry that is read-only refuses what writes, and nothing else', asy
   for (const url of ['/v2/', '/v2/_catalog', '/v2/a/b/tags/list', `/v2/a/b/manifests/${digest}`, location]) {
     t.ok((await it.ask('GET', url)).statusCode < 300, url)
   }
-  isReadOnly = false
-  t.equal((await it.ask('DELETE', '/v2/a/b/manifests/v1')).statusCode, 202)
+  t.equal((await before.ask('DELETE', '/v2/a/b/manifests/v1')).statusCode, 202)
 })

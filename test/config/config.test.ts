@@ -186,8 +186,6 @@ t.test('what would change where, by whom or whether things are stored is never p
   const settings: [string, string, RegExp][] = [
     ['REGISTRY_STORAGE', 's3', /^REGISTRY_STORAGE: must be filesystem .*s3 is not there yet/],
     ['REGISTRY_STORAGE_S3_SECRETKEY', 'hush', /^REGISTRY_STORAGE_S3_SECRETKEY: storage must be filesystem/],
-    ['REGISTRY_STORAGE_MAINTENANCE_READONLY', '{enabled: true}', /^REGISTRY_STORAGE_MAINTENANCE_READONLY: /],
-    ['REGISTRY_STORAGE_MAINTENANCE_READONLY_ENABLED', 'true', /it has no read-only mode/],
     ['REGISTRY_HTTP_TLS_CLIENTCAS', '[/x]', /^REGISTRY_HTTP_TLS_CLIENTCAS: /],
     ['REGISTRY_HTTP_TLS_MINVERSION', 'VersionTLS13', /^REGISTRY_HTTP_TLS_MINVERSION: /],
     [

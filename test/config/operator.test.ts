@@ -238,11 +238,15 @@ t.test('the image’s own file stands in the way of no variable', async (t) => {
   ])
 })
 
-t.test('an operator that wants a registry read-only gets a refusal, not one that writes', async (t) => {
-  const env = { ...ALWAYS, ...FILESYSTEM, REGISTRY_STORAGE_MAINTENANCE_READONLY: '{enabled: true}' }
-  t.match(await problemsOf(env, fileWith(t, SHIPPED)), [
-    /^REGISTRY_STORAGE_MAINTENANCE_READONLY: storage.maintenance.readonly.enabled asks for what berth cannot do yet/
-  ])
+t.test('an operator that wants a registry read-only gets one', async (t) => {
+  for (const [value, isReadOnly] of [
+    ['{enabled: true}', true],
+    ['{enabled: false}', false]
+  ] as const) {
+    const env = { ...ALWAYS, ...FILESYSTEM, REGISTRY_STORAGE_MAINTENANCE_READONLY: value }
+    const { config } = await readConfig(env, fileWith(t, SHIPPED))
+    t.equal(config.storage.maintenance.readonly.enabled, isReadOnly)
+  }
 })
 
 t.test('one wrong value among those that are always set is told by its name', async (t) => {

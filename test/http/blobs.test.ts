@@ -251,7 +251,7 @@ t.test('while deletes are off they are 405 UNSUPPORTED and say why (R-122, R-123
   for (const path of [`blobs/${digest}`, `blobs/${NOWHERE}`, 'manifests/v1', `manifests/${NOWHERE}`]) {
     const answer = await world.ask('DELETE', `/v2/a/${path}`)
     t.equal(refusal(answer), '405 UNSUPPORTED', path)
-    t.match(errorsOf(answer)[0]?.detail, /storage\.delete\.enabled/)
+    t.match(errorsOf(answer)[0]?.message, /storage\.delete\.enabled/)
   }
   t.equal((await world.ask('GET', `/v2/a/blobs/${digest}`)).body, TEN)
 })
