@@ -4,6 +4,8 @@ import { flushCompileCache } from 'node:module'
 // start on, berth need not load what strips types, which takes half its start-up time and a quarter of its memory.
 await import('./main.ts')
 await import('./processes/supervise.ts')
+await import('./config/command.ts')
+await import('./config/read.ts')
 await import('./config/yaml.ts')
 await import('./serve.ts')
 await import('../storage/filesystem.ts')

@@ -2,9 +2,8 @@ import cluster from 'node:cluster'
 import { randomBytes } from 'node:crypto'
 import { flushCompileCache } from 'node:module'
 import { resolve } from 'node:path'
-import { parseCommand } from './config/command.ts'
 import { type Config, ConfigError } from './config/config.ts'
-import { type Reading, readConfig } from './config/read.ts'
+import type { Reading } from './config/read.ts'
 import { createLogger, type Logger } from './operations/logs.ts'
 import type { FromPrimary, FromWorker } from './processes/messages.ts'
 import { createSiblings } from './processes/siblings.ts'
@@ -27,6 +26,11 @@ const STOP_MS = 32_000
  */
 async function main(): Promise<void> {
   if (cluster.isWorker) return work(JSON.parse(process.env[CONFIG] ?? ''))
+  // What reads it is for the primary alone.
+  const [{ parseCommand }, { readConfig }] = await Promise.all([
+    import('./config/command.ts'),
+    import('./config/read.ts')
+  ])
   const command = parseCommand(process.argv.slice(2))
   const reading = await readConfig(process.env, command.file)
   if (command.name !== 'serve') {

@@ -68,7 +68,8 @@ function loadedBy(path: string, loaded = new Set<string>()): Set<string> {
 }
 
 t.test('the primary of several processes loads neither the app nor the storage', async (t) => {
-  const supervised = [...loadedBy('src/main.ts'), ...loadedBy('src/processes/supervise.ts')]
+  const files = ['src/main.ts', 'src/config/read.ts', 'src/processes/supervise.ts']
+  const supervised = files.flatMap((path) => [...loadedBy(path)])
   t.ok(supervised.includes('src/processes/relay.ts'))
   t.strictSame(
     supervised.filter((path) => !/^src\/(main\.ts|(config|processes|operations)\/)/.test(path)),
@@ -78,10 +79,11 @@ t.test('the primary of several processes loads neither the app nor the storage',
 })
 
 t.test('a start without a configuration file loads nothing that parses one', async (t) => {
-  const loaded = loadedBy('src/main.ts')
+  const loaded = loadedBy('src/config/read.ts', loadedBy('src/main.ts'))
   t.ok(loaded.has('src/config/environment.ts'))
   t.notOk(loaded.has('src/config/yaml.ts'))
   t.notOk(loaded.has('src/config/print.ts'))
+  t.notOk(loadedBy('src/main.ts').has('src/config/read.ts'), 'workers are told what holds')
 })
 
 t.test('every folder and file at the top of src has its arrows', async (t) => {
