@@ -9,6 +9,7 @@ import { baseRoutes } from './http/base.ts'
 import { blobRoutes } from './http/blobs.ts'
 import { answerBadHttp, refusalOf, sendError } from './http/errors.ts'
 import { manifestRoutes } from './http/manifests.ts'
+import { metricsRoutes } from './http/metrics.ts'
 import { referrerRoutes } from './http/referrers.ts'
 import { foldRepositoryName } from './http/repository-url.ts'
 import { answerThenDrain, IDLE_MS, isBodyComing, setContentTypeAside } from './http/request-body.ts'
@@ -18,6 +19,8 @@ import { uploadRoutes } from './http/uploads.ts'
 import { RegistryError } from './oci/error.ts'
 import { healthRoutes } from './operations/health.ts'
 import { type Logger, type LogParts, logRequest } from './operations/logs.ts'
+import type { Recorder } from './operations/metrics/recorder.ts'
+import { createRequestMeter, measureTraffic } from './operations/metrics/requests.ts'
 import type { Registry } from './registry/registry.ts'
 
 /** PEM. Node lets the workers of a cluster share what session tickets are sealed with. */
@@ -43,6 +46,16 @@ export interface AppParts {
   origin?: ExternalOrigin
   /** Who callers are and what they may do. Without it everybody may do everything. */
   identity?: IdentityParts | undefined
+  /** Without it nothing is counted, and there is no page of metrics. */
+  metrics?: MetricsParts | undefined
+}
+
+export interface MetricsParts {
+  recorder: Recorder
+  /** Who shows it may read them; without one the cluster decides. */
+  secret: string | undefined
+  /** What all processes of the pod have counted, in Prometheus' text format. */
+  text(): Promise<string>
 }
 
 /** Longer than Go's HTTP clients keep an idle connection, so that it is they who close it. */
@@ -53,12 +66,13 @@ const MAX_HEADER_BYTES = 64 * 1024
 
 /** Assembles the server; it opens and listens on nothing. */
 export async function createApp(parts: AppParts): Promise<FastifyInstance> {
-  const { registry, logger, deletes, tls } = parts
+  const { registry, logger, deletes, tls, metrics } = parts
   const accessLog = parts.accessLog ? logger : undefined
   const { origin = createExternalOrigin({ trustedProxies: [] }) } = parts
   const addressOf = (request: FastifyRequest) => origin.clientAddress(incomingOf(request))
   const { trouble = () => undefined, isReadOnly = false } = parts
   const logParts: LogParts = { refusalOf, addressOf }
+  const measureRequest = metrics && createRequestMeter(metrics.recorder)
   // A request without Host is refused in refuseDoubles, in the words of the specification.
   const http = { maxHeaderSize: MAX_HEADER_BYTES, requireHostHeader: false, optimizeEmptyRequests: true }
   const app = Fastify({
@@ -78,6 +92,7 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
     rewriteUrl: ({ url = '/' }) => foldRepositoryName(url),
     // What the router cannot read runs no hooks.
     frameworkErrors: (error, request, reply) => {
+      measureRequest?.(request, reply)
       if (accessLog !== undefined) logRequest(accessLog, request, reply, logParts)
       sendError(error, request, reply.header('connection', 'close'))
     },
@@ -86,6 +101,8 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
 
   // 100 Continue is sent when a handler begins to read the body, not by the server on its own.
   app.server.on('checkContinue', (request, response) => app.routing(request, response))
+
+  if (metrics !== undefined) measureTraffic(app.server, metrics.recorder)
 
   app.setErrorHandler(sendError)
   app.setNotFoundHandler((request, reply) => {
@@ -97,6 +114,7 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
   app.addContentTypeParser('*', (_request, _payload, done) => done(null))
   // These two run for every request: with callbacks, since promises would cost a tenth of the rate.
   app.addHook('onRequest', (request, reply, done) => {
+    measureRequest?.(request, reply)
     if (accessLog !== undefined) logRequest(accessLog, request, reply, logParts)
     refuseDoubles(request)
     setContentTypeAside(request)
@@ -139,8 +157,10 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
     v2.addHook('onRequest', (request, _reply, done) => {
       done(needsStorage(request) && trouble() !== undefined ? new RegistryError('UNAVAILABLE') : undefined)
     })
-    guardAccess(v2, { deletes, isReadOnly, methods: known, gate: identity?.gate })
-    if (identity !== undefined) await v2.register(tokenRoutes, identity)
+    const { gate } = identity ?? {}
+    guardAccess(v2, { deletes, isReadOnly, methods: known, gate, metricsSecret: metrics?.secret })
+    if (identity !== undefined) await v2.register(tokenRoutes, { ...identity, ...whenCured(metrics) })
+    if (metrics !== undefined) await v2.register(metricsRoutes, metrics)
     await v2.register(baseRoutes)
     await v2.register(uploadRoutes, { ...registry, mayPull: identity?.gate.mayPull ?? (async () => true) })
     await v2.register(blobRoutes, registry)
@@ -159,7 +179,12 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
 /** The others answer all the same. */
 function needsStorage({ routeOptions }: FastifyRequest): boolean {
   const { action } = routeOptions.config
-  return action !== 'none' && action !== 'ping' && action !== 'token'
+  return action !== 'none' && action !== 'ping' && action !== 'token' && action !== 'metrics'
+}
+
+function whenCured(metrics: MetricsParts | undefined): { onCured?: () => void } {
+  const counter = metrics?.recorder.counter('staleCredentialsCured')
+  return counter === undefined ? {} : { onCured: () => counter.add() }
 }
 
 /** Registers what signs tokens, and puts together what knows callers. */

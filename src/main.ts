@@ -5,6 +5,10 @@ import { resolve } from 'node:path'
 import { type Config, ConfigError } from './config/config.ts'
 import type { Reading } from './config/read.ts'
 import { createLogger, type Logger } from './operations/logs.ts'
+import { openMetrics } from './operations/metrics/open.ts'
+import { createRecorder } from './operations/metrics/recorder.ts'
+import { startReports } from './operations/metrics/reports.ts'
+import { createCounting } from './processes/counting.ts'
 import type { FromPrimary, FromWorker } from './processes/messages.ts'
 import { createSiblings } from './processes/siblings.ts'
 
@@ -75,13 +79,16 @@ async function startAlone(config: Config, secret: string, logger: Logger): Promi
     logger,
     siblings: alone,
     leads: true,
-    announce: (address) => startLine(config, address)
+    announce: (address) => startLine(config, address),
+    metrics: config.openshift.metrics.enabled ? await openMetrics('1') : undefined
   })
 }
 
 /** Undefined when the first worker could not start; it has said why. */
 async function startWorkers(config: Config, secret: string, logger: Logger): Promise<Server | undefined> {
   const { supervise } = await import('./processes/supervise.ts')
+  const counting = config.openshift.metrics.enabled ? await openMetrics('primary') : undefined
+  const restarts = counting?.recorder.counter('workerRestarts')
   const supervision = supervise({
     processes: config.http.processes,
     environment: (place, again) => ({
@@ -90,7 +97,9 @@ async function startWorkers(config: Config, secret: string, logger: Logger): Pro
       ...(again && { [AGAIN]: 'true' })
     }),
     stopMs: STOP_MS,
-    logger
+    logger,
+    metrics: counting?.metrics,
+    onReplaced: () => restarts?.add()
   })
   return (await supervision.started) ? supervision : undefined
 }
@@ -100,15 +109,22 @@ async function work({ config, secret }: { config: Config; secret: string }): Pro
   process.on('exit', logger.flush)
   // A terminal sends its signals to all processes of a group, but how to end is the primary's to say.
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => {})
-  const tell = (message: FromWorker): unknown => process.send?.(message)
+  const tell = (message: FromWorker): Promise<unknown> =>
+    new Promise((resolve) => process.send?.(message, resolve))
   const { siblings, receive } = createSiblings(tell)
+  const place = Number(process.env[PLACE])
+  const counting = createCounting(tell)
+  const recorder = config.openshift.metrics.enabled ? createRecorder() : undefined
+  const reports = recorder && startReports(recorder, `${place}`, counting.tell)
   const server = Promise.withResolvers<Server>()
   process.on('message', async (message: FromPrimary) => {
-    if (message.type !== 'stop') return receive(message)
+    receive(message)
+    counting.receive(message)
+    if (message.type !== 'stop') return
     await (await server.promise).stop()
+    await reports?.send()
     process.exit(0)
   })
-  const place = Number(process.env[PLACE])
   const { serve } = await import('./serve.ts')
   server.resolve(
     await serve({
@@ -122,6 +138,13 @@ async function work({ config, secret }: { config: Config; secret: string }): Pro
         const which = `process ${place} of ${config.http.processes} serves`
         if (process.env[AGAIN] !== undefined) return `${which} again`
         return place === 1 ? startLine(config, address) : `${which} as well`
+      },
+      metrics: recorder && {
+        recorder,
+        text() {
+          reports?.send()
+          return counting.text()
+        }
       }
     })
   )

@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { createSecureContext, Server as SecureServer } from 'node:tls'
 import type { FastifyInstance } from 'fastify'
 import { openStorage } from '../storage/open.ts'
-import { createApp, type Tls } from './app.ts'
+import { createApp, type MetricsParts, type Tls } from './app.ts'
 import { createExternalOrigin } from './auth/external-origin.ts'
 import { createKeyRing, deriveKeys, type KeyRing } from './auth/keys.ts'
 import { openIdentity } from './auth/open.ts'
@@ -11,9 +11,11 @@ import { TOKEN_LIFE_MS } from './auth/tokens.ts'
 import { type Config, ConfigError } from './config/config.ts'
 import { follow } from './operations/follow.ts'
 import type { Logger } from './operations/logs.ts'
+import type { Recorder } from './operations/metrics/recorder.ts'
+import { meteredStorage } from './operations/metrics/storage.ts'
 import { schedulePurge } from './operations/purge.ts'
 import { watchStorage } from './operations/storage-health.ts'
-import { createRegistry, type Siblings } from './registry/registry.ts'
+import { createRegistry, type RegistryOptions, type Siblings } from './registry/registry.ts'
 
 /** Kubernetes waits 30 s before it kills: transfers that last longer than this are cut. */
 export const DRAIN_MS = 28_000
@@ -42,13 +44,20 @@ export interface ServeOptions {
   leads: boolean
   /** What is logged once requests are answered. */
   announce: (address: string) => string
+  /** Where what is done is counted, and what all processes have counted. Without it nothing is. */
+  metrics?: Omit<MetricsParts, 'secret'> | undefined
 }
 
 /** Serves the registry until `stop`, which resolves when the last open request is answered or has had its time. */
 export async function serve(options: ServeOptions): Promise<{ stop(): Promise<void> }> {
-  const { config, logger, siblings, leads } = options
+  const { config, logger, siblings, leads, metrics } = options
+  const recorder = metrics?.recorder
   const tls = await readTls(config)
-  const registry = createRegistry(await openStorage(config.storage), { siblings, leads })
+  const storage = await openStorage(config.storage)
+  const registry = createRegistry(
+    recorder === undefined ? storage : meteredStorage(storage, 'filesystem', recorder),
+    { siblings, leads, lookups: recorder && lookupsInto(recorder) }
+  )
   const keys = createKeyRing(deriveKeys(options.secret, tls?.key), {
     tokenLifeMs: TOKEN_LIFE_MS,
     settleMs: SETTLE_MS
@@ -67,7 +76,15 @@ export async function serve(options: ServeOptions): Promise<{ stop(): Promise<vo
       trustedProxies: config.http.trustedproxies,
       tokenRealm: config.openshift.auth.tokenrealm
     }),
-    identity: await openIdentity({ ...options, keys, owners: registry.owners }),
+    identity: await openIdentity({
+      ...options,
+      keys,
+      owners: registry.owners,
+      onCall:
+        recorder &&
+        ((...[call, outcome, seconds]) => recorder.distribution('reviews', call, outcome).observe(seconds))
+    }),
+    metrics: metrics && { ...metrics, secret: config.openshift.metrics.secret },
     ...(tls !== undefined && { tls })
   })
   app.addHook('onClose', async () => health?.stop())
@@ -75,6 +92,16 @@ export async function serve(options: ServeOptions): Promise<{ stop(): Promise<vo
   await listen(app, options)
   if (leads && !config.storage.maintenance.readonly.enabled) schedulePurge(registry.uploads.purge, logger)
   return { stop: () => stop(app, logger) }
+}
+
+/** Hit and Miss are the words of OpenShift's registry. */
+function lookupsInto(recorder: Recorder): RegistryOptions['lookups'] {
+  const of = (name: 'digestCache' | 'scopedDigestCache') => {
+    const hits = recorder.counter(name, 'Hit')
+    const misses = recorder.counter(name, 'Miss')
+    return (isHit: boolean): void => (isHit ? hits : misses).add()
+  }
+  return { digest: of('digestCache'), scoped: of('scopedDigestCache') }
 }
 
 /** @throws ConfigError */

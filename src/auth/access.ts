@@ -2,10 +2,11 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { RegistryError } from '../oci/error.ts'
 import { parseName, type RepositoryName } from '../oci/name.ts'
 import type { Gate } from './gate.ts'
+import { demandSecret, isOfMetrics } from './metrics-secret.ts'
 
 /** What a request wants to do. Every route states its own; cancelling an upload is a part of pushing, `token` judges
  *  credentials itself, and `none` is for a route that only refuses. */
-export type Action = 'none' | 'ping' | 'token' | 'pull' | 'push' | 'delete' | 'catalog'
+export type Action = 'none' | 'ping' | 'token' | 'pull' | 'push' | 'delete' | 'catalog' | 'metrics'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -22,11 +23,13 @@ export interface AccessOptions {
   methods: ReadonlyMap<string, readonly string[]>
   /** Who may do what. Without it everybody may do everything, except what a web page makes its reader's browser ask. */
   gate?: Gate | undefined
+  /** Who shows it may read metrics, and nobody else. Without it the gate decides. */
+  metricsSecret?: string | undefined
 }
 
 /** Guards every route of `app`, before any of a request's body is read. */
 export function guardAccess(app: FastifyInstance, options: AccessOptions): void {
-  const { deletes, isReadOnly, gate } = options
+  const { deletes, isReadOnly, gate, metricsSecret } = options
   app.addHook('onRoute', ({ url, config }) => {
     if (config?.action === undefined) throw new Error(`the route ${url} states no action`)
   })
@@ -35,6 +38,10 @@ export function guardAccess(app: FastifyInstance, options: AccessOptions): void 
     if (gate === undefined) refuseOtherHosts(request)
     if (isReadOnly) refuseWriting(request, reply, options)
     if (!deletes) refuseDeletion(request, reply, options)
+    if (metricsSecret !== undefined && isOfMetrics(request)) {
+      demandSecret(request, reply, metricsSecret)
+      return done()
+    }
     const admitted = gate?.admit(request, reply)
     if (admitted === undefined) done()
     else admitted.then(() => done(), done)

@@ -66,6 +66,7 @@ export function createGate({
     if (action === 'none' || action === 'token') return
     if (action === 'ping') return ping(request, reply)
     if (action === 'catalog') return catalog(request, reply)
+    if (action === 'metrics') return metrics(request, reply)
     const repository = repositoryOf(request)
     // What can be no repository here is told to anybody: the name alone says so.
     const place = authority.place(repository)
@@ -111,11 +112,22 @@ export function createGate({
     throw new RegistryError('UNAUTHORIZED', 'only who has logged in may list repositories')
   }
 
+  /** Reviewed each time, as what a token of the registry allows is about repositories. */
+  async function metrics(request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    const caller = await callers.identify(request, reply)
+    callerOf.set(request, caller)
+    if (caller.token !== undefined) {
+      challenge(request, reply, { error: 'insufficient_scope' })
+      throw new RegistryError('UNAUTHORIZED', "a token of the registry reads no metrics: show the cluster's")
+    }
+    await demand(request, reply, { caller, permission: 'metrics', place: {} })
+  }
+
   interface Demand {
     caller: Caller
     permission: PermissionName
     place: Place
-    scope: string
+    scope?: string
   }
 
   /** @throws RegistryError UNAUTHORIZED where logging in may help, DENIED where it does not */
@@ -133,7 +145,8 @@ export function createGate({
     const { allowed, reason } = await authority.decide(caller.user, permission, place)
     const isAllowed = allowed || (permission.startsWith('delete') && (await mayPrune(caller.user)))
     const why = isAllowed ? '' : authority.explain(caller.user, permission, place)
-    const text = isAllowed ? `allowed: ${scope}` : `refused ${permission} for ${scope}`
+    const what = scope ?? permission
+    const text = isAllowed ? `allowed: ${what}` : `refused ${permission} for ${what}`
     callers.log(caller, { isAllowed, text, reason, ms: performance.now() - since })
     if (isAllowed) return
     if (caller.credential !== 'none') throw new RegistryError('DENIED', why)

@@ -1,6 +1,7 @@
 import type { Config } from '../config/config.ts'
 import type { ApiServer } from '../kubernetes/api-server.ts'
 import type { Connection } from '../kubernetes/connection.ts'
+import type { OnCall } from '../kubernetes/measured.ts'
 import type { RepositoryName } from '../oci/name.ts'
 import type { Siblings } from '../registry/siblings.ts'
 import { ANONYMOUS, type Authority } from './authority.ts'
@@ -24,6 +25,8 @@ export interface OpenIdentityOptions {
     release(name: RepositoryName): Promise<void>
   }
   logger: { info(text: string): void; warn(text: string): void }
+  /** Told of each call to the API server. */
+  onCall?: OnCall | undefined
 }
 
 type Asked = Pick<IdentityParts, 'ownership' | 'close'> & { authority: Authority }
@@ -48,26 +51,29 @@ export async function openIdentity(options: OpenIdentityOptions): Promise<Identi
 }
 
 async function openCluster(options: OpenIdentityOptions): Promise<Asked> {
-  const { config, keys, environment, siblings, owners, leads, logger } = options
+  const { config, keys, environment, siblings, owners, leads, logger, onCall } = options
   const { kubeconfig, auth } = config.openshift
   const [
     { openConnection },
     { createApiServer },
     { createClusterAuthority },
     { createOwnership, createUnchecked },
-    { createTold }
+    { createTold },
+    { measuredApiServer }
   ] = await Promise.all([
     import('../kubernetes/connection.ts'),
     import('../kubernetes/api-server.ts'),
     import('./cluster.ts'),
     import('./ownership.ts'),
-    import('./told.ts')
+    import('./told.ts'),
+    import('../kubernetes/measured.ts')
   ])
   const connection = await openConnection({
     ...(kubeconfig !== undefined && { kubeconfig }),
     env: environment
   })
-  const api = createApiServer(connection)
+  const server = createApiServer(connection)
+  const api = onCall === undefined ? server : measuredApiServer(server, onCall)
   const told = createTold({ logger })
   const authority = createClusterAuthority({
     api,

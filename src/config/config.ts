@@ -50,6 +50,8 @@ export interface Config {
       /** Whether a stale credential may get the token for a pull that needs none. */
       readonly curestalecredentials: boolean
     }
+    /** `/extensions/v2/metrics`: who shows the secret may read it; without one the cluster decides. */
+    readonly metrics: { readonly enabled: boolean; readonly secret: string | undefined }
   }
 }
 

@@ -25,7 +25,6 @@ const refused = (type: Type<unknown>, reason: string, ...fine: string[]): Other 
 
 const HEALTH = 'it looks at the storage only'
 const LIMITS = 'it limits no requests yet'
-const METRICS = 'it has no metrics yet'
 const MIRROR = 'it is no pull-through cache'
 const PURGE = 'uploads are removed after a week'
 const CACHE = 'what it remembers, it remembers for 5 s'
@@ -92,8 +91,6 @@ export const OTHERS: Readonly<Record<string, Other>> = {
   'openshift.server.addr': ignored(text, 'it has no image streams yet'),
   'openshift.auth.realm': ignored(text, 'challenges name the token endpoint', 'openshift', 'origin'),
   'openshift.audit.enabled': ignored(boolean, 'it has no audit log yet', 'false'),
-  'openshift.metrics.enabled': ignored(boolean, METRICS, 'false'),
-  'openshift.metrics.secret': { ...ignored(text, METRICS), secret: true },
   'openshift.requests.read.maxrunning': ignored(number, LIMITS, '0'),
   'openshift.requests.read.maxinqueue': ignored(number, LIMITS, '0'),
   'openshift.requests.read.maxwaitinqueue': ignored(duration, LIMITS, '0', '0s'),

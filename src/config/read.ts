@@ -122,7 +122,8 @@ function assemble(root: Section, checked: Checked, file: string | undefined, pro
         namespaceuids: value('openshift.auth.namespaceuids'),
         anonymouscatalog: value('openshift.auth.anonymouscatalog'),
         curestalecredentials: value('openshift.auth.curestalecredentials')
-      }
+      },
+      metrics: { enabled: value('openshift.metrics.enabled'), secret: value('openshift.metrics.secret') }
     }
   }
 
@@ -145,6 +146,13 @@ function assemble(root: Section, checked: Checked, file: string | undefined, pro
     if (given(missing) === undefined) {
       add(missing, 'must be set as well, or neither: TLS takes a certificate and its key')
     }
+  }
+  const { metrics } = config.openshift
+  if (metrics.enabled && metrics.secret === undefined && auth !== 'openshift') {
+    add(
+      'openshift.metrics.secret',
+      'must be set, to what Prometheus shows as its password or bearer token: there is no cluster to say who may read metrics'
+    )
   }
   const { secret } = config.http
   const signsTokens = auth === 'openshift' || auth === 'htpasswd'

@@ -166,6 +166,16 @@ export const SETTINGS = {
     type: boolean,
     plain: 'true',
     about: 'an expired login does not stop pulls of public images'
+  },
+  'openshift.metrics.enabled': {
+    type: boolean,
+    plain: 'false',
+    about: '`true`: Prometheus may read `/extensions/v2/metrics` ([operations.md](operations.md#metrics))'
+  },
+  'openshift.metrics.secret': {
+    type: text,
+    secret: true,
+    about: 'who shows it may read metrics, and nobody else; without it the cluster says who may'
   }
 } as const satisfies Record<string, Setting>
 

@@ -18,6 +18,8 @@ export interface TokenParts {
   /** Whether a stale credential may get the token for a pull that needs none. */
   cureStaleCredentials: boolean
   logger: { info(text: string): void }
+  /** Told each time that one was. */
+  onCured?: () => void
   now?: () => number
 }
 
@@ -31,7 +33,7 @@ const LONGEST_FORM = 128 * 1024
  * "Token Authentication Specification" (GET) and "OAuth 2.0 Token Authentication" (POST). There are no refresh tokens.
  */
 export async function tokenRoutes(app: FastifyInstance, parts: TokenParts): Promise<void> {
-  const { authority, callers, tokens, grant, cureStaleCredentials, logger, now = Date.now } = parts
+  const { authority, callers, tokens, grant, cureStaleCredentials, logger, onCured, now = Date.now } = parts
   let cured = 0
 
   app.get(TOKEN_PATH, { config: { action: 'token' } }, async (request, reply) =>
@@ -83,6 +85,7 @@ export async function tokenRoutes(app: FastifyInstance, parts: TokenParts): Prom
     const print = callers.fingerprint(secret)
     if (cureStaleCredentials && !authority.isLocal && (await isPublicPull(grant, requested))) {
       cured++
+      onCured?.()
       callers.forgive(credential)
       logger.info(
         `stale credential ${print}: its public pull of ${requested.map(({ name }) => name).join(', ')} is let in as ` +

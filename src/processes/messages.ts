@@ -1,11 +1,16 @@
+import type { Batch } from '../operations/metrics/recorder.ts'
+
 /** What a worker tells the primary. Questions and answers are for its siblings: see registry/siblings.ts. */
 export type FromWorker =
   | { type: 'serving' }
   | { type: 'question'; id: number; topic: string; question: string }
   | { type: 'answer'; id: number; answer?: string | undefined }
+  | { type: 'counted'; batch: Batch }
+  | { type: 'metrics'; id: number }
 
 /** What the primary tells a worker. */
 export type FromPrimary =
   | { type: 'stop' }
   | { type: 'question'; id: number; topic: string; question: string }
   | { type: 'answers'; id: number; answers: string[] }
+  | { type: 'metrics'; id: number; text: string }

@@ -1,5 +1,6 @@
 import cluster, { type Worker } from 'node:cluster'
 import type { Logger } from '../operations/logs.ts'
+import type { Metrics } from '../operations/metrics/registry.ts'
 import type { FromPrimary, FromWorker } from './messages.ts'
 import { type Correspondent, createRelay } from './relay.ts'
 
@@ -16,6 +17,10 @@ export interface SuperviseOptions {
   /** How long workers that are to stop may take before they are killed. */
   stopMs: number
   logger: Logger
+  /** Counts what workers tell of. */
+  metrics?: Metrics | undefined
+  /** Told each time that a worker takes the place of one that died. */
+  onReplaced?: (() => void) | undefined
 }
 
 export interface Supervision {
@@ -30,7 +35,14 @@ export interface Supervision {
  * which stays open as long as one of them lives: a connection that waits in it is not lost with any of them. (Node's
  * other policy, where the primary hands out connections, lets those hang that were on the way to a dying worker.)
  */
-export function supervise({ processes, environment, stopMs, logger }: SuperviseOptions): Supervision {
+export function supervise({
+  processes,
+  environment,
+  stopMs,
+  logger,
+  metrics,
+  onReplaced
+}: SuperviseOptions): Supervision {
   cluster.schedulingPolicy = cluster.SCHED_NONE
   const relay = createRelay()
   const running = new Map<Worker, Correspondent>()
@@ -48,19 +60,25 @@ export function supervise({ processes, environment, stopMs, logger }: SuperviseO
 
     worker.on('message', (message: FromWorker) => {
       if (message.type === 'serving') onServing()
-      else relay.receive(correspondent, message)
+      else if (message.type === 'counted') metrics?.add(worker, message.batch)
+      else if (message.type === 'metrics') {
+        const { id } = message
+        metrics?.text().then((text) => correspondent.send({ type: 'metrics', id, text }))
+      } else relay.receive(correspondent, message)
     })
     // Whoever is gone while a message is on its way will not miss it.
     worker.on('error', (error) => logger.debug(error, 'a message to a process was lost'))
     worker.once('exit', (code, signal) => {
       running.delete(worker)
       relay.leave(correspondent)
+      metrics?.leave(worker)
       if (stopping && running.size === 0) gone.resolve()
       if (stopping) return
       if (!serving) {
         first.resolve(false)
         return
       }
+      onReplaced?.()
       const lived = performance.now() - since
       const pause = lived > SOUND_MS ? 0 : pauseMs
       logger.error(

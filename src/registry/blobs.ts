@@ -4,7 +4,7 @@ import { algorithmOf, createHasher, type Digest, digestOf } from '../oci/digest.
 import { RegistryError } from '../oci/error.ts'
 import { isName, type RepositoryName } from '../oci/name.ts'
 import { blobKey, layerLinkKey, layersKey } from './layout.ts'
-import { createMemory, EXISTENCE_TTL_MS, type Links } from './links.ts'
+import { createMemory, EXISTENCE_TTL_MS, type Links, type OnLookup } from './links.ts'
 import type { Siblings } from './siblings.ts'
 
 /** A blob that a repository holds, and its size in bytes. */
@@ -37,8 +37,14 @@ export interface MountSource {
   mayMount(source: RepositoryName): Promise<boolean>
 }
 
-export function createBlobs(storage: StorageDriver, links: Links, siblings: Siblings): Blobs {
-  const memory = createMemory<{ target: Digest; size: number }>(siblings, 'blob')
+/** @param onLookup told of each lookup of whether a repository holds a blob */
+export function createBlobs(
+  storage: StorageDriver,
+  links: Links,
+  siblings: Siblings,
+  onLookup?: OnLookup
+): Blobs {
+  const memory = createMemory<{ target: Digest; size: number }>(siblings, 'blob', onLookup)
   const lastSeen = new LRUCache<Digest, RepositoryName>({ max: 10_000 })
 
   siblings.onQuestion('where was this blob last seen', (digest) => lastSeen.get(digest as Digest))

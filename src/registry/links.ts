@@ -43,8 +43,15 @@ export interface Memory<T extends object> {
   forget(key: string): Promise<void>
 }
 
+/** Told of each lookup in a memory, and whether it was there. */
+export type OnLookup = (isHit: boolean) => void
+
 /** @param kind what is remembered here: siblings forget what is of the same kind */
-export function createMemory<T extends object>(siblings: Siblings, kind: string): Memory<T> {
+export function createMemory<T extends object>(
+  siblings: Siblings,
+  kind: string,
+  onLookup?: OnLookup
+): Memory<T> {
   const found = new LRUCache<string, T>({ max: 10_000, ttl: EXISTENCE_TTL_MS })
   const together = createTogether<T | undefined>()
   let deletions = 0
@@ -56,6 +63,7 @@ export function createMemory<T extends object>(siblings: Siblings, kind: string)
   return {
     async recall(key, look) {
       const known = found.get(key)
+      onLookup?.(known !== undefined)
       if (known !== undefined) return known
       return together.ask(key, async () => {
         const foundMeanwhile = found.get(key)

@@ -16,7 +16,7 @@ import {
   revisionLinkKey,
   revisionsKey
 } from './layout.ts'
-import { createMemory, type Links } from './links.ts'
+import { createMemory, type Links, type OnLookup } from './links.ts'
 import type { Siblings } from './siblings.ts'
 import type { Tags } from './tags.ts'
 import { createTogether } from './together.ts'
@@ -70,6 +70,13 @@ interface Parts {
   siblings: Siblings
   /** Throws NAME_UNKNOWN where there is no such repository. */
   requireRepository(name: RepositoryName): Promise<void>
+  lookups?: Lookups | undefined
+}
+
+/** What is told of the caches: by digest alone, and by digest and repository. */
+export interface Lookups {
+  digest: OnLookup
+  scoped: OnLookup
 }
 
 export function createManifests({
@@ -78,7 +85,8 @@ export function createManifests({
   blobs,
   tags,
   siblings,
-  requireRepository
+  requireRepository,
+  lookups
 }: Parts): Manifests {
   const contents = new LRUCache<Digest, StoredManifest>({
     maxSize: CACHE_BYTES,
@@ -86,11 +94,13 @@ export function createManifests({
     sizeCalculation: ({ bytes }) => bytes.length + 256
   })
   const loads = createTogether<StoredManifest | undefined>()
-  const revisions = createMemory<{ digest: Digest }>(siblings, 'manifest')
+  const revisions = createMemory<{ digest: Digest }>(siblings, 'manifest', lookups?.scoped)
 
   async function load(digest: Digest): Promise<StoredManifest | undefined> {
     const known = () => contents.get(digest)
-    return known() ?? loads.ask(digest, async () => known() ?? read(digest))
+    const here = known()
+    lookups?.digest(here !== undefined)
+    return here ?? loads.ask(digest, async () => known() ?? read(digest))
   }
 
   async function read(digest: Digest): Promise<StoredManifest | undefined> {

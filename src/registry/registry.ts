@@ -2,7 +2,7 @@ import { setTimeout } from 'node:timers/promises'
 import type { StorageDriver } from '../../storage/driver.ts'
 import { type Blobs, createBlobs } from './blobs.ts'
 import { createLinks } from './links.ts'
-import { createManifests, type Manifests } from './manifests.ts'
+import { createManifests, type Lookups, type Manifests } from './manifests.ts'
 import { createOwners, type Owners } from './owners.ts'
 import { createReferrers, type Referrers } from './referrers.ts'
 import { createRepositories, type Repositories } from './repositories.ts'
@@ -33,15 +33,17 @@ export interface RegistryOptions {
   leads?: boolean
   /** Resolves after so many milliseconds. */
   pause?: (ms: number) => Promise<unknown>
+  /** Told of each lookup in a cache. */
+  lookups?: Lookups | undefined
 }
 
 export function createRegistry(
   storage: StorageDriver,
-  { siblings = alone, leads = true, pause = setTimeout }: RegistryOptions = {}
+  { siblings = alone, leads = true, pause = setTimeout, lookups }: RegistryOptions = {}
 ): Registry {
   const links = createLinks(storage)
   const repositories = createRepositories(storage)
-  const blobs = createBlobs(storage, links, siblings)
+  const blobs = createBlobs(storage, links, siblings, lookups?.scoped)
   const uploads = createUploads({ storage, blobs, repositories, siblings })
   const tags = createTags(storage, links)
   const manifests = createManifests({
@@ -50,7 +52,8 @@ export function createRegistry(
     blobs,
     tags,
     siblings,
-    requireRepository: repositories.require
+    requireRepository: repositories.require,
+    lookups
   })
   const referrers = createReferrers({ storage, tags, manifests })
   const owners = createOwners({ storage, blobs, manifests, tags, siblings, leads, pause })

@@ -10,6 +10,7 @@ import { createTold } from '../../src/auth/told.ts'
 import { createApiServer } from '../../src/kubernetes/api-server.ts'
 import type { TransportOptions } from '../../src/kubernetes/transport.ts'
 import type { Logger } from '../../src/operations/logs.ts'
+import { createRecorder } from '../../src/operations/metrics/recorder.ts'
 import { createRegistry } from '../../src/registry/registry.ts'
 import { alone, type Siblings } from '../../src/registry/siblings.ts'
 import type { StorageDriver } from '../../storage/driver.ts'
@@ -45,6 +46,8 @@ export interface WorldOptions {
   secret?: string
   deletes?: boolean
   accessLog?: boolean
+  /** Who shows it may read metrics. */
+  metricsSecret?: string
   /** For calls to the API server. */
   transport?: TransportOptions
 }
@@ -100,6 +103,7 @@ export async function world(t: Test, options: WorldOptions = {}): Promise<World>
     identity,
     deletes,
     accessLog: options.accessLog ?? false,
+    metrics: { recorder: createRecorder(), secret: options.metricsSecret, text: async () => 'metrics\n' },
     origin: createExternalOrigin({ trustedProxies: options.trustedProxies ?? [] })
   })
   const ask = (method: string, url: string, { headers = {}, ...rest }: Ask = {}) =>

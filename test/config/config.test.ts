@@ -242,7 +242,8 @@ t.test('who may come in is said by a cluster or a file, with the settings of eac
     REGISTRY_OPENSHIFT_KUBECONFIG: '/etc/kubeconfig',
     REGISTRY_OPENSHIFT_AUTH_AUDIENCES: '["berth", https://kubernetes.default.svc]',
     REGISTRY_OPENSHIFT_AUTH_TOKENREALM: 'https://registry.example.com',
-    REGISTRY_OPENSHIFT_AUTH_NAMESPACEUIDS: 'false'
+    REGISTRY_OPENSHIFT_AUTH_NAMESPACEUIDS: 'false',
+    REGISTRY_OPENSHIFT_METRICS_ENABLED: 'true'
   }
   const { config, warnings } = await readConfig(env)
   t.strictSame(warnings, [])
@@ -257,7 +258,8 @@ t.test('who may come in is said by a cluster or a file, with the settings of eac
       namespaceuids: false,
       anonymouscatalog: false,
       curestalecredentials: true
-    }
+    },
+    metrics: { enabled: true, secret: undefined }
   })
   const file = { REGISTRY_AUTH: 'htpasswd', REGISTRY_AUTH_HTPASSWD_PATH: '/etc/htpasswd' }
   t.strictSame((await readConfig(file)).config.htpasswd, {
@@ -302,4 +304,12 @@ t.test('the configuration cannot be changed, at any depth', async (t) => {
   const { config } = await readConfig({})
   const parts = [config, config.http, config.storage, config.storage.filesystem, config.storage.delete]
   for (const part of [...parts, config.log, config.log.accesslog]) t.ok(Object.isFrozen(part))
+})
+
+t.test('metrics take a secret where there is no cluster to say who may read them', async (t) => {
+  const enabled = { REGISTRY_OPENSHIFT_METRICS_ENABLED: 'true' }
+  t.match(await problemsOf(enabled), [/^REGISTRY_OPENSHIFT_METRICS_SECRET: must be set/])
+  t.strictSame(await problemsOf({ ...enabled, REGISTRY_AUTH: 'openshift' }), [])
+  t.strictSame(await problemsOf({ ...enabled, REGISTRY_OPENSHIFT_METRICS_SECRET: 'sesame' }), [])
+  t.equal((await readConfig({})).config.openshift.metrics.enabled, false)
 })

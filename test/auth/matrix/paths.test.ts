@@ -59,7 +59,8 @@ const NO_ROUTES = [
   '/openshift//token',
   '/openshift/Token',
   '/metrics',
-  '/extensions/v2/metrics',
+  '/extensions/v2/metrics/',
+  '/extensions/v2//metrics',
   '/admin/blobs/x',
   '/debug/health'
 ]

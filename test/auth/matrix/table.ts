@@ -40,6 +40,7 @@ export const MAY = `
   pull          login/scope  wrong    wrong    ok            ok      ok     denied/scope  denied/scope  denied/scope
   push          login/scope  wrong    wrong    denied/scope  ok      ok     denied/scope  denied/scope  denied/scope
   delete        login/scope  wrong    wrong    denied/scope  ok      ok     ok            denied/scope  denied/scope
+  metrics       login/scope  wrong    wrong    denied/scope  denied/scope  denied/scope  denied/scope  denied/scope  ok/scope
 `
 
 /** Which repositories each caller's catalog holds: in the storage there are other/app, other/secret and team/app. */
@@ -66,6 +67,7 @@ export const ROUTES = `
   HEAD    /livez                           -        anything    -          200     no
   GET     /readyz                          -        anything    -          200     no
   HEAD    /readyz                          -        anything    -          200     no
+  GET     /extensions/v2/metrics           metrics  metrics     -          200     no
   GET     /openshift/token                 token    credential  -          200     no
   POST    /openshift/token                 token    credential  -          200     no
   GET     /v2/                             ping     identity    -          200     no
