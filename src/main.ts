@@ -80,14 +80,14 @@ async function startAlone(config: Config, secret: string, logger: Logger): Promi
     siblings: alone,
     leads: true,
     announce: (address) => startLine(config, address),
-    metrics: config.openshift.metrics.enabled ? await openMetrics('1') : undefined
+    metrics: config.openshift.metrics.enabled ? openMetrics('1') : undefined
   })
 }
 
 /** Undefined when the first worker could not start; it has said why. */
 async function startWorkers(config: Config, secret: string, logger: Logger): Promise<Server | undefined> {
   const { supervise } = await import('./processes/supervise.ts')
-  const counting = config.openshift.metrics.enabled ? await openMetrics('primary') : undefined
+  const counting = config.openshift.metrics.enabled ? openMetrics('primary') : undefined
   const restarts = counting?.recorder.counter('workerRestarts')
   const supervision = supervise({
     processes: config.http.processes,

@@ -11,11 +11,11 @@ import { TOKEN_LIFE_MS } from './auth/tokens.ts'
 import { type Config, ConfigError } from './config/config.ts'
 import { follow } from './operations/follow.ts'
 import type { Logger } from './operations/logs.ts'
-import type { Recorder } from './operations/metrics/recorder.ts'
+import { countCalls, countLookups, countPurged } from './operations/metrics/counts.ts'
 import { meteredStorage } from './operations/metrics/storage.ts'
 import { schedulePurge } from './operations/purge.ts'
 import { watchStorage } from './operations/storage-health.ts'
-import { createRegistry, type RegistryOptions, type Siblings } from './registry/registry.ts'
+import { createRegistry, type Siblings } from './registry/registry.ts'
 
 /** Kubernetes waits 30 s before it kills: transfers that last longer than this are cut. */
 export const DRAIN_MS = 28_000
@@ -56,7 +56,7 @@ export async function serve(options: ServeOptions): Promise<{ stop(): Promise<vo
   const storage = await openStorage(config.storage)
   const registry = createRegistry(
     recorder === undefined ? storage : meteredStorage(storage, 'filesystem', recorder),
-    { siblings, leads, lookups: recorder && lookupsInto(recorder) }
+    { siblings, leads, lookups: recorder && countLookups(recorder) }
   )
   const keys = createKeyRing(deriveKeys(options.secret, tls?.key), {
     tokenLifeMs: TOKEN_LIFE_MS,
@@ -80,9 +80,7 @@ export async function serve(options: ServeOptions): Promise<{ stop(): Promise<vo
       ...options,
       keys,
       owners: registry.owners,
-      onCall:
-        recorder &&
-        ((...[call, outcome, seconds]) => recorder.distribution('reviews', call, outcome).observe(seconds))
+      calls: recorder && countCalls(recorder)
     }),
     metrics: metrics && { ...metrics, secret: config.openshift.metrics.secret },
     ...(tls !== undefined && { tls })
@@ -90,18 +88,11 @@ export async function serve(options: ServeOptions): Promise<{ stop(): Promise<vo
   app.addHook('onClose', async () => health?.stop())
   if (tls !== undefined) followTls(app, tls, keys, options)
   await listen(app, options)
-  if (leads && !config.storage.maintenance.readonly.enabled) schedulePurge(registry.uploads.purge, logger)
-  return { stop: () => stop(app, logger) }
-}
-
-/** Hit and Miss are the words of OpenShift's registry. */
-function lookupsInto(recorder: Recorder): RegistryOptions['lookups'] {
-  const of = (name: 'digestCache' | 'scopedDigestCache') => {
-    const hits = recorder.counter(name, 'Hit')
-    const misses = recorder.counter(name, 'Miss')
-    return (isHit: boolean): void => (isHit ? hits : misses).add()
+  const { purge } = registry.uploads
+  if (leads && !config.storage.maintenance.readonly.enabled) {
+    schedulePurge(recorder === undefined ? purge : countPurged(recorder, purge), logger)
   }
-  return { digest: of('digestCache'), scoped: of('scopedDigestCache') }
+  return { stop: () => stop(app, logger) }
 }
 
 /** @throws ConfigError */

@@ -25,8 +25,8 @@ export interface OpenIdentityOptions {
     release(name: RepositoryName): Promise<void>
   }
   logger: { info(text: string): void; warn(text: string): void }
-  /** Told of each call to the API server. */
-  onCall?: OnCall | undefined
+  /** Told of each call to the API server when it has ended, and each time that one is tried again. */
+  calls?: { onCall: OnCall; onRetry(): void } | undefined
 }
 
 type Asked = Pick<IdentityParts, 'ownership' | 'close'> & { authority: Authority }
@@ -51,7 +51,7 @@ export async function openIdentity(options: OpenIdentityOptions): Promise<Identi
 }
 
 async function openCluster(options: OpenIdentityOptions): Promise<Asked> {
-  const { config, keys, environment, siblings, owners, leads, logger, onCall } = options
+  const { config, keys, environment, siblings, owners, leads, logger, calls } = options
   const { kubeconfig, auth } = config.openshift
   const [
     { openConnection },
@@ -72,8 +72,10 @@ async function openCluster(options: OpenIdentityOptions): Promise<Asked> {
     ...(kubeconfig !== undefined && { kubeconfig }),
     env: environment
   })
-  const server = createApiServer(connection)
-  const api = onCall === undefined ? server : measuredApiServer(server, onCall)
+  const api =
+    calls === undefined
+      ? createApiServer(connection)
+      : measuredApiServer(createApiServer(connection, { onRetry: calls.onRetry }), calls.onCall)
   const told = createTold({ logger })
   const authority = createClusterAuthority({
     api,

@@ -19,6 +19,8 @@ export interface TransportOptions {
   /** Between 0 and 1, for jitter. */
   readonly random?: () => number
   readonly sleep?: (ms: number) => Promise<unknown>
+  /** Told each time that a call is tried again. */
+  readonly onRetry?: () => void
 }
 
 /** As whom a call is made: with all credentials of the registry, or with a caller's token and nothing of ours. */
@@ -78,7 +80,7 @@ function failureBy(error: unknown, { origin }: Connection): Failure {
 /** @returns how to call the API server over a few kept connections */
 export function createTransport(connection: Connection, options: TransportOptions = {}): Transport {
   const { connectMs = 3_000, answerMs = 5_000, totalMs = 10_000 } = options
-  const { now = Date.now, random = Math.random, sleep = delay } = options
+  const { now = Date.now, random = Math.random, sleep = delay, onRetry } = options
   const url = new URL(connection.url)
   const agent = new Agent({ keepAlive: true, maxFreeSockets: MAX_IN_FLIGHT, timeout: IDLE_MS })
   const line = createLine(MAX_IN_FLIGHT, MAX_WAITING)
@@ -133,6 +135,7 @@ export function createTransport(connection: Connection, options: TransportOption
           throw unavailable(why, identity.problem, cause)
         }
         wasRefused ||= isRefusal
+        onRetry?.()
         if (waitMs > 0) await sleep(waitMs)
       }
     },

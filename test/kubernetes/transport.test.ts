@@ -12,11 +12,13 @@ t.test('connections are kept and used again', async (t) => {
 
 t.test('what may pass is tried again, with longer and longer pauses', async (t) => {
   for (const fault of [{ status: 500 }, { status: 503 }, { status: 429 }, { cut: true } as const]) {
-    const { cluster, get, slept } = await bed(t)
+    let retries = 0
+    const { cluster, get, slept } = await bed(t, { onRetry: () => retries++ })
     cluster.fault({ ...fault, times: 2 })
     t.equal((await get()).status, 200)
     t.strictSame(slept, [125, 500])
     t.equal(cluster.requests.length, 3)
+    t.equal(retries, 2)
   }
 })
 

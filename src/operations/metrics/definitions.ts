@@ -60,8 +60,13 @@ export const COUNTERS = {
   },
   uploads: {
     name: 'berth_uploads_total',
-    help: 'What became of uploads: started, committed, cancelled, or whole (pushed by one request), or mounted.',
+    help: 'What became of uploads: started, committed, cancelled, purged, whole (pushed by one request), or mounted.',
     labels: ['event']
+  },
+  kubernetesRetries: {
+    name: 'berth_kubernetes_retries_total',
+    help: 'Times that a call to the API server was tried again.',
+    labels: []
   },
   staleCredentialsCured: {
     name: 'berth_stale_credentials_cured_total',

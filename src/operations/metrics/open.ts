@@ -14,10 +14,11 @@ export interface Counting {
  * Opens the registry of a pod, and counts what this process does into it.
  * @param place which process this is: `primary`, or 1 where it serves on its own
  */
-export async function openMetrics(place: string): Promise<Counting & { metrics: Metrics }> {
-  // With it comes the client library of Prometheus, which workers do without.
-  const { createMetrics } = await import('./registry.ts')
-  const metrics = createMetrics({ version: await readVersion() })
+export function openMetrics(place: string): Counting & { metrics: Metrics } {
+  const metrics = createLazily(async () => {
+    const [{ createMetrics }, version] = await Promise.all([import('./registry.ts'), readVersion()])
+    return createMetrics({ version })
+  })
   const recorder = createRecorder()
   const source = {}
   const reports = startReports(recorder, place, (batch) => metrics.add(source, batch))
@@ -28,6 +29,20 @@ export async function openMetrics(place: string): Promise<Counting & { metrics: 
       reports.send()
       return metrics.text()
     }
+  }
+}
+
+/** The client library of Prometheus takes as long to load as the rest of a primary: that comes after the start. */
+function createLazily(load: () => Promise<Metrics>): Metrics {
+  let loading: Promise<Metrics> | undefined
+  const loaded = (): Promise<Metrics> => {
+    loading ??= load()
+    return loading
+  }
+  return {
+    add: async (source, batch) => (await loaded()).add(source, batch),
+    leave: async (source) => (await loaded()).leave(source),
+    text: async () => (await loaded()).text()
   }
 }
 

@@ -155,6 +155,14 @@ t.test('the page of metrics is shown to whoever has the secret, and to nobody el
   t.equal((await it.ask('POST', path, { headers: { authorization: 'Bearer sesame' } })).statusCode, 405)
 })
 
+t.test('metrics are shown while the storage does not answer', async (t) => {
+  const metrics = { recorder: createRecorder(), secret: 'sesame', text: async () => 'metrics\n' }
+  const { ask } = await berth(t, { metrics, trouble: () => 'the disk is gone' })
+  const headers = { authorization: 'Bearer sesame' }
+  t.equal((await ask('GET', '/extensions/v2/metrics', { headers })).statusCode, 200)
+  t.equal((await ask('GET', '/v2/a/b/manifests/v1')).statusCode, 503)
+})
+
 t.test('without metrics there is no such page', async (t) => {
   const { ask } = await berth(t)
   t.equal((await ask('GET', '/extensions/v2/metrics')).statusCode, 404)

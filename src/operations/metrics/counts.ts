@@ -1,0 +1,36 @@
+import type { Recorder } from './recorder.ts'
+
+type OnLookup = (isHit: boolean) => void
+
+/** What is told of the caches. Hit and Miss are the words of OpenShift's registry. */
+export function countLookups(recorder: Recorder): { digest: OnLookup; scoped: OnLookup } {
+  const of = (name: 'digestCache' | 'scopedDigestCache'): OnLookup => {
+    const hits = recorder.counter(name, 'Hit')
+    const misses = recorder.counter(name, 'Miss')
+    return (isHit) => (isHit ? hits : misses).add()
+  }
+  return { digest: of('digestCache'), scoped: of('scopedDigestCache') }
+}
+
+/** What is told of calls to the API server; both names are of a small set. */
+export function countCalls(recorder: Recorder): {
+  onCall(call: string, outcome: string, seconds: number): void
+  onRetry(): void
+} {
+  const retries = recorder.counter('kubernetesRetries')
+  return {
+    onCall: (call, outcome, seconds) => recorder.distribution('reviews', call, outcome).observe(seconds),
+    onRetry: () => retries.add()
+  }
+}
+
+type Purge = (before: Date) => Promise<number>
+
+/** The same purge, whose uploads are counted as gone. */
+export function countPurged(recorder: Recorder, purge: Purge): Purge {
+  return async (before) => {
+    const count = await purge(before)
+    recorder.counter('uploads', 'purged').add(count)
+    return count
+  }
+}

@@ -1,0 +1,46 @@
+import t from 'tap'
+import { countCalls, countLookups, countPurged } from '../../../src/operations/metrics/counts.ts'
+import { createRecorder, type Recorder } from '../../../src/operations/metrics/recorder.ts'
+import { createRegistry } from '../../../src/registry/registry.ts'
+import { memoryStorage } from '../../../storage/memory.ts'
+import { digestOf } from '../../registry/support.ts'
+
+const counters = (recorder: Recorder): Record<string, number> =>
+  Object.fromEntries(
+    (recorder.take()?.counters ?? []).map(([name, labels, growth]) => [[name, ...labels].join(' '), growth])
+  )
+
+t.test('a cache tells what it knew', async (t) => {
+  const recorder = createRecorder()
+  const { blobs } = createRegistry(memoryStorage(), { lookups: countLookups(recorder) })
+  const digest = digestOf('a layer') as never
+  await blobs.write('a/b' as never, digest, [Buffer.from('a layer')])
+  for (let i = 0; i < 3; i++) await blobs.get('a/b' as never, digest)
+  const seen = counters(recorder)
+  t.equal(seen['scopedDigestCache Miss'], 1)
+  t.equal(seen['scopedDigestCache Hit'], 2)
+  t.equal(seen['digestCache Hit'], 0)
+})
+
+t.test('calls to the API server are counted by what was asked and how they ended', async (t) => {
+  const recorder = createRecorder()
+  const { onCall, onRetry } = countCalls(recorder)
+  onCall('TokenReview', 'answered', 0.01)
+  onCall('TokenReview', 'unavailable', 10)
+  onRetry()
+  const { counters, distributions } = recorder.take()!
+  t.same(counters, [['kubernetesRetries', [], 1]])
+  t.same(
+    distributions.map(([, labels]) => labels),
+    [
+      ['TokenReview', 'answered'],
+      ['TokenReview', 'unavailable']
+    ]
+  )
+})
+
+t.test('uploads that were purged are counted', async (t) => {
+  const recorder = createRecorder()
+  t.equal(await countPurged(recorder, async () => 3)(new Date()), 3)
+  t.same(counters(recorder), { 'uploads purged': 3 })
+})
