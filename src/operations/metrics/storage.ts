@@ -113,8 +113,8 @@ export function meteredStorage(storage: StorageDriver, driver: string, recorder:
   return {
     size: (...args) => timed(meters.size, () => storage.size(...args)),
     appended: (...args) => timed(meters.appended, () => storage.appended(...args)),
-    read: (...args) => timedToFirst(meters.read, storage.read(...args)),
-    readAppended: (...args) => timedToFirst(meters.readAppended, storage.readAppended(...args)),
+    read: (key, range) => new TimedReader(meters.read, storage.read(key, range)),
+    readAppended: (...args) => new TimedReader(meters.readAppended, storage.readAppended(...args)),
     write: (key, body) => poured(meters.write, body, (body) => storage.write(key, body)),
     append: (key, offset, body, mark) =>
       poured(meters.append, body, (body) => storage.append(key, offset, body, mark)),
@@ -129,32 +129,36 @@ export function meteredStorage(storage: StorageDriver, driver: string, recorder:
   }
 }
 
-/** Without a generator of its own, which would cost each small read more than the counting. */
-function timedToFirst(
-  { succeeded, failed }: Meter,
-  chunks: AsyncIterable<Uint8Array>
-): AsyncIterable<Uint8Array> {
-  return {
-    [Symbol.asyncIterator]() {
-      const source = chunks[Symbol.asyncIterator]()
-      let since: number | undefined
-      function came(step: IteratorResult<Uint8Array>): IteratorResult<Uint8Array> {
-        succeeded(since as number)
-        return step
-      }
-      function broke(error: unknown): never {
-        failed(error)
-        throw error
-      }
-      return {
-        next() {
-          if (since !== undefined) return source.next().catch(broke)
-          since = performance.now()
-          return source.next().then(came, broke)
-        },
-        return: async () => (await source.return?.()) ?? { done: true, value: undefined }
-      }
+/** No generator and no closures: those would cost a small read more than the counting. */
+class TimedReader implements AsyncIterableIterator<Uint8Array> {
+  private readonly meter: Meter
+  private readonly chunks: AsyncIterable<Uint8Array>
+  private source: AsyncIterator<Uint8Array> | undefined
+
+  constructor(meter: Meter, chunks: AsyncIterable<Uint8Array>) {
+    this.meter = meter
+    this.chunks = chunks
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+
+  async next(): Promise<IteratorResult<Uint8Array>> {
+    const since = this.source === undefined ? performance.now() : undefined
+    this.source ??= this.chunks[Symbol.asyncIterator]()
+    try {
+      const step = await this.source.next()
+      if (since !== undefined) this.meter.succeeded(since)
+      return step
+    } catch (error) {
+      this.meter.failed(error)
+      throw error
     }
+  }
+
+  async return(): Promise<IteratorResult<Uint8Array>> {
+    return (await this.source?.return?.()) ?? { done: true, value: undefined }
   }
 }
 
