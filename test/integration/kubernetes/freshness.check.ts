@@ -20,6 +20,7 @@ const berth = await startBerth({
   env: {
     REGISTRY_AUTH: 'openshift',
     REGISTRY_OPENSHIFT_KUBECONFIG: kube.kubeconfig({ token: registry }),
+    REGISTRY_OPENSHIFT_METRICS_ENABLED: 'true',
     REGISTRY_HTTP_SECRET: 'a secret for this check'
   }
 })
@@ -182,6 +183,18 @@ await step(
     deepEqual(Object.keys(pushed ?? {}).sort(), ['503 later UNAVAILABLE', 'ok'])
   }
 )
+
+await step('metrics are read by an account that has the role for it, and by nobody else', async () => {
+  await kube.createServiceAccount('people', 'scraper')
+  await kube.bind({ clusterRole: 'prometheus-scraper', subject: subject('scraper') })
+  const scraper = createPerson(berth.url, await kube.token('people', 'scraper'))
+  const page = await scraper.ask('GET', '/extensions/v2/metrics')
+  equal(page.status, 200, page.text)
+  match(page.text, /^imageregistry_request_duration_seconds_count\{operation="ManifestService.Get"\} [1-9]/m)
+  isRefusal(await editor.ask('GET', '/extensions/v2/metrics'), 403, 'DENIED')
+  isRefusal(await nobody.ask('GET', '/extensions/v2/metrics'), 401, 'UNAUTHORIZED')
+  isRefusal(await scraper.ask('GET', '/v2/outage/app/manifests/v1'), 403, 'DENIED')
+})
 
 await step('nothing of a token or a credential is in the log', async () => {
   const log = berth.log()
