@@ -14,7 +14,6 @@ import { referrerRoutes } from './http/referrers.ts'
 import { foldRepositoryName } from './http/repository-url.ts'
 import { answerThenDrain, IDLE_MS, isBodyComing, setContentTypeAside } from './http/request-body.ts'
 import { tagRoutes } from './http/tags.ts'
-import { tokenRoutes } from './http/token.ts'
 import { uploadRoutes } from './http/uploads.ts'
 import { RegistryError } from './oci/error.ts'
 import { healthRoutes } from './operations/health.ts'
@@ -155,11 +154,14 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
   await app.register(async (v2) => {
     const known = collectMethods(v2)
     v2.addHook('onRequest', (request, _reply, done) => {
-      done(needsStorage(request) && trouble() !== undefined ? new RegistryError('UNAVAILABLE') : undefined)
+      done(trouble() !== undefined && needsStorage(request) ? new RegistryError('UNAVAILABLE') : undefined)
     })
     const { gate } = identity ?? {}
     guardAccess(v2, { deletes, isReadOnly, methods: known, gate, metricsSecret: metrics?.secret })
-    if (identity !== undefined) await v2.register(tokenRoutes, { ...identity, ...whenCured(metrics) })
+    if (identity !== undefined) {
+      const { tokenRoutes } = await import('./http/token.ts')
+      await v2.register(tokenRoutes, { ...identity, ...whenCured(metrics) })
+    }
     if (metrics !== undefined) await v2.register(metricsRoutes, metrics)
     await v2.register(baseRoutes)
     await v2.register(uploadRoutes, { ...registry, mayPull: identity?.gate.mayPull ?? (async () => true) })

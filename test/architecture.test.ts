@@ -7,7 +7,7 @@ const ROOT = new URL('..', import.meta.url).pathname
 /** Who may import whom; `type X` where only types may be taken. A part may always import itself. */
 const ARROWS: Record<string, string[]> = {
   main: ['config', 'operations', 'processes', 'serve', 'registry'],
-  compile: ['main', 'config', 'operations', 'processes', 'serve', 'storage'],
+  compile: ['main', 'config', 'operations', 'processes', 'serve', 'storage', 'auth', 'http'],
   serve: ['app', 'auth', 'config', 'operations', 'registry', 'storage'],
   processes: ['type registry', 'type operations'],
   app: ['http', 'operations', 'auth', 'registry', 'oci', 'type config'],

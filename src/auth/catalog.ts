@@ -42,6 +42,7 @@ export function createListVisible({ authority, ownership, list, seal, unseal }: 
     let after = last?.startsWith(CURSOR) ? opened(last.slice(CURSOR.length)) : last
     const items: RepositoryName[] = []
     const decided = new Map<string, boolean>()
+    const lookedUp = new Set<string>()
     let reviews = 0
     const mayPull = async (place: Place): Promise<boolean> => {
       reviews++
@@ -63,10 +64,8 @@ export function createListVisible({ authority, ownership, list, seal, unseal }: 
         decided.set(namespace, isAllowed)
       }
       if (!isAllowed || ownership === undefined) return isAllowed
-      if (!decided.has(`uid of ${namespace}`)) {
-        decided.set(`uid of ${namespace}`, true)
-        reviews++
-      }
+      if (!lookedUp.has(namespace)) reviews++
+      lookedUp.add(namespace)
       const standing = await ownership.standing(repository, namespace)
       return (standing !== 'foreign' && standing !== 'no namespace') || mayPrune()
     }

@@ -1,4 +1,3 @@
-import { createHmac } from 'node:crypto'
 import type { FastifyRequest } from 'fastify'
 import type { RepositoryName } from '../oci/name.ts'
 import type { Listing, ListingPage } from '../registry/listing.ts'
@@ -9,7 +8,7 @@ import type { ExternalOrigin } from './external-origin.ts'
 import type { Failures } from './failures.ts'
 import { createGate, type Gate } from './gate.ts'
 import { createGrant, type Grant } from './issuing.ts'
-import type { KeyRing } from './keys.ts'
+import { hashWith, type KeyRing } from './keys.ts'
 import type { Ownership } from './ownership.ts'
 import { seal, unseal } from './sealing.ts'
 import { createTokens, type Tokens, type TokensOptions } from './tokens.ts'
@@ -49,11 +48,6 @@ export interface IdentityOptions extends IdentityParts, Pick<TokensOptions, 'sig
   /** Whether nothing may be written, not even whose a repository is. */
   isReadOnly: boolean
   logger: { info(text: string): void; debug(text: string): void }
-}
-
-/** A keyed hash in base64url. The processes of a pod share the keys, and so can tell each other what they know. */
-export function hashWith(keys: KeyRing): (text: string) => string {
-  return (text) => createHmac('sha256', keys.current().hashing).update(text).digest('base64url')
 }
 
 const CURSOR = 'catalog cursor'

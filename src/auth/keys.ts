@@ -1,4 +1,7 @@
-import { createSecretKey, hkdfSync, type KeyObject } from 'node:crypto'
+import { createHmac, createSecretKey, hkdfSync, type KeyObject } from 'node:crypto'
+
+/** How long a token is good, unless what it was given for ends before. */
+export const TOKEN_LIFE_MS = 300_000
 
 /** How far the clocks of two machines may be apart. */
 export const LEEWAY_MS = 60_000
@@ -98,4 +101,9 @@ export function createKeyRing(
       next = { keys, from: now() + settleMs }
     }
   }
+}
+
+/** A keyed hash in base64url. The processes of a pod share the keys, and so can tell each other what they know. */
+export function hashWith(keys: KeyRing): (text: string) => string {
+  return (text) => createHmac('sha256', keys.current().hashing).update(text).digest('base64url')
 }

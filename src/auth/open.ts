@@ -2,12 +2,12 @@ import type { Config } from '../config/config.ts'
 import type { ApiServer } from '../kubernetes/api-server.ts'
 import type { Connection } from '../kubernetes/connection.ts'
 import type { OnCall } from '../kubernetes/measured.ts'
-import type { RepositoryName } from '../oci/name.ts'
+import type { Owners } from '../registry/owners.ts'
 import type { Siblings } from '../registry/siblings.ts'
 import { ANONYMOUS, type Authority } from './authority.ts'
 import { createFailures } from './failures.ts'
-import { hashWith, type IdentityParts } from './identity.ts'
-import type { KeyRing } from './keys.ts'
+import type { IdentityParts } from './identity.ts'
+import { hashWith, type KeyRing } from './keys.ts'
 import type { Ownership } from './ownership.ts'
 import { attributesOf } from './permissions.ts'
 
@@ -18,12 +18,7 @@ export interface OpenIdentityOptions {
   siblings: Siblings
   /** Whether this process says what only one of a pod's need say. */
   leads: boolean
-  owners: {
-    get(name: RepositoryName): Promise<string | undefined>
-    read(name: RepositoryName): Promise<string | undefined>
-    claim(name: RepositoryName, uid: string, former: string | undefined): Promise<void>
-    release(name: RepositoryName): Promise<void>
-  }
+  owners: Owners
   logger: { info(text: string): void; warn(text: string): void }
   /** Told of each call to the API server when it has ended, and each time that one is tried again. */
   calls?: { onCall: OnCall; onRetry(): void } | undefined

@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache'
 import { ApiForbidden, type ApiServer } from '../kubernetes/api-server.ts'
 import { RegistryError } from '../oci/error.ts'
 import type { RepositoryName } from '../oci/name.ts'
+import type { Owners } from '../registry/owners.ts'
 import type { Siblings } from '../registry/siblings.ts'
 import { createAnswers } from './answers.ts'
 import { createWarning } from './once.ts'
@@ -47,14 +48,6 @@ export interface Ownership {
   claim(repository: RepositoryName, namespace: string): Promise<void>
   /** Before a push that is not checked: it must not count as the former namespace's once it is checked again. */
   release(repository: RepositoryName): Promise<void>
-}
-
-interface Owners {
-  get(name: RepositoryName): Promise<string | undefined>
-  /** As storage has it now. */
-  read(name: RepositoryName): Promise<string | undefined>
-  claim(name: RepositoryName, uid: string, former: string | undefined): Promise<void>
-  release(name: RepositoryName): Promise<void>
 }
 
 /** For an administrator who wants names to be all there is to go by. */

@@ -1,4 +1,5 @@
 import type { ResourceAttributes } from '../kubernetes/api-server.ts'
+import { isNamespaceName } from '../kubernetes/names.ts'
 import type { UserInfo } from '../kubernetes/user-info.ts'
 import { RegistryError } from '../oci/error.ts'
 import type { RepositoryName } from '../oci/name.ts'
@@ -82,8 +83,6 @@ export function attributesOf(permission: PermissionName, { namespace, name }: Pl
   }
 }
 
-const NAMESPACE = /^[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?$/
-
 /**
  * The namespace that a repository's name begins with, and the rest.
  * @param nested whether the rest may have several parts
@@ -98,7 +97,7 @@ export function placeOf(repository: RepositoryName, nested: boolean): Required<P
     const hint = `"${repository}": a repository here is <namespace>/<name>, such as default/${repository}`
     throw new RegistryError('NAMESPACE_UNKNOWN', hint)
   }
-  if (!NAMESPACE.test(namespace)) {
+  if (!isNamespaceName(namespace)) {
     const hint = `"${namespace}" can be no namespace: at most 63 lower-case letters, digits and dashes`
     throw new RegistryError('NAMESPACE_INVALID', hint)
   }

@@ -3,8 +3,9 @@ import { ANONYMOUS, type Authority } from '../auth/authority.ts'
 import { type Callers, TOKEN_PATH } from '../auth/callers.ts'
 import type { Credential } from '../auth/credentials.ts'
 import { type Grant, isPublicPull } from '../auth/issuing.ts'
+import { TOKEN_LIFE_MS } from '../auth/keys.ts'
 import { type Access, formatScopes, parseScopes } from '../auth/scope.ts'
-import { TOKEN_LIFE_MS, type Tokens } from '../auth/tokens.ts'
+import { decode, type Tokens } from '../auth/tokens.ts'
 import { RegistryError } from '../oci/error.ts'
 import { collect } from '../registry/bytes.ts'
 import { queryValues } from './query.ts'
@@ -111,12 +112,9 @@ export async function tokenRoutes(app: FastifyInstance, parts: TokenParts): Prom
 
   /** How long the cluster's token will last, where it says so: Kubernetes checks that, this only reads it. */
   function lifeOf(token: string): number {
-    try {
-      const { exp } = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())
-      return Number.isFinite(exp) ? Math.max(1000, exp * 1000 - now()) : Number.POSITIVE_INFINITY
-    } catch {
-      return Number.POSITIVE_INFINITY
-    }
+    const exp = decode(token.split('.')[1])?.exp
+    const isStated = typeof exp === 'number' && Number.isFinite(exp)
+    return isStated ? Math.max(1000, exp * 1000 - now()) : Number.POSITIVE_INFINITY
   }
 }
 

@@ -3,6 +3,7 @@ import type { Connection } from './connection.ts'
 import { ApiForbidden, ApiUnavailable } from './errors.ts'
 import type { Answer } from './exchange.ts'
 import { isTokenText } from './identity.ts'
+import { isNamespaceName } from './names.ts'
 import { type Account, createTransport, type TransportOptions } from './transport.ts'
 import type { UserInfo } from './user-info.ts'
 
@@ -58,9 +59,6 @@ export interface ApiServer {
 /** What the account needs is in that file. */
 const REMEDY =
   'kubectl apply -f deploy/rbac/registry.yaml grants it to the account registry in the namespace berth'
-
-/** RFC 1123 label: what the name of a namespace can be, and safe in a path as it is. */
-const LABEL = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/
 
 /** A review: an object with a `spec` is sent, and the same with a `status` comes back. */
 interface Review {
@@ -185,7 +183,7 @@ export function createApiServer(connection: Connection, options: TransportOption
     },
 
     async namespaceUid(name) {
-      if (!LABEL.test(name)) return undefined
+      if (!isNamespaceName(name)) return undefined
       const what = `get namespace ${name}`
       const answer = await transport.call({ method: 'GET', path: `/api/v1/namespaces/${name}` }, 'own')
       await refuseForbidden(answer, 'get namespaces', REMEDY)
