@@ -1,11 +1,11 @@
 // What berth believes, and for how long: rights that are taken away, namespaces that are made again, and an API server
 // that goes away while clients push and pull. `--patient` waits for the end of a token as well, some six minutes.
 import { deepEqual, equal, match, ok } from 'node:assert/strict'
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { startKube } from '../support/kube.ts'
+import { prepareCluster } from '../support/kube-berth.ts'
 import { createPerson, pushImage, type Reply } from '../support/person.ts'
-import { CHECKOUT, startBerth } from '../support/processes.ts'
+import { startBerth } from '../support/processes.ts'
 import { step } from '../support/steps.ts'
 import { flagOption } from '../support/verdict.ts'
 
@@ -13,8 +13,7 @@ import { flagOption } from '../support/verdict.ts'
 const FRESH_MS = 10_000
 
 const kube = await startKube()
-await kube.createNamespace('berth')
-await kube.apply(join(CHECKOUT, 'deploy/rbac/registry.yaml'), join(CHECKOUT, 'deploy/rbac/roles.yaml'))
+await prepareCluster(kube)
 const registry = await kube.token('berth', 'registry')
 const berth = await startBerth({
   env: {

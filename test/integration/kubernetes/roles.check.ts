@@ -1,14 +1,14 @@
 // Clients that log in with a service account's token do what its role allows, and are told why they may not do more.
 import { deepEqual, equal, match, rejects } from 'node:assert/strict'
-import { join } from 'node:path'
 import { startKube } from '../support/kube.ts'
-import { CHECKOUT, CommandFailed, run, scratch, startBerth } from '../support/processes.ts'
+import { prepareCluster } from '../support/kube-berth.ts'
+import { failure, run, scratch, startBerth } from '../support/processes.ts'
 import { type Client, createClients } from '../support/registry-clients.ts'
 import { needGoTool, step } from '../support/steps.ts'
 
 const kube = await startKube()
-for (const name of ['berth', 'team', 'other', 'public', 'ci']) await kube.createNamespace(name)
-await kube.apply(join(CHECKOUT, 'deploy/rbac/registry.yaml'), join(CHECKOUT, 'deploy/rbac/roles.yaml'))
+await prepareCluster(kube)
+for (const name of ['team', 'other', 'public', 'ci']) await kube.createNamespace(name)
 const tokens: Record<string, string> = {}
 for (const name of ['viewer', 'editor', 'builder', 'stranger']) {
   await kube.createServiceAccount('ci', name)
@@ -132,17 +132,6 @@ await kube.end()
 
 async function grant(name: string, clusterRole: string, namespace: string): Promise<void> {
   await kube.bind({ clusterRole, namespace, subject: { kind: 'ServiceAccount', namespace: 'ci', name } })
-}
-
-/** What the client wrote when it failed; it has to. */
-async function failure(attempt: Promise<unknown>): Promise<CommandFailed> {
-  try {
-    await attempt
-  } catch (error) {
-    if (error instanceof CommandFailed) return error
-    throw error
-  }
-  throw new Error('it was allowed')
 }
 
 /** Clients write the quotes of a message with a backslash, or without. */

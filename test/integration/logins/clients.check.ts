@@ -1,7 +1,7 @@
 // Clients of a registry that asks for logins by an htpasswd file, over TLS with a CA of its own and over plain HTTP:
 // who has the password pushes, pulls and deletes; who has not is told so at the login.
 import { equal, match } from 'node:assert/strict'
-import { CommandFailed } from '../support/processes.ts'
+import { failure } from '../support/processes.ts'
 import { type Client, createClients } from '../support/registry-clients.ts'
 import { needCommands, step } from '../support/steps.ts'
 import { curlClient } from './curl.ts'
@@ -98,15 +98,4 @@ async function exercise(title: string, { make, makeOpen }: Made): Promise<void> 
 async function removeBy(client: Client, digest: string): Promise<void> {
   if (client.remove === undefined) throw new Error('unreachable')
   await client.remove('team', digest)
-}
-
-/** What the client wrote when it failed; it has to. */
-async function failure(attempt: Promise<unknown>): Promise<CommandFailed> {
-  try {
-    await attempt
-  } catch (error) {
-    if (error instanceof CommandFailed) return error
-    throw error
-  }
-  throw new Error('it was allowed')
 }

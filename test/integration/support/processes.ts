@@ -91,6 +91,17 @@ export class CommandFailed extends Error {
   }
 }
 
+/** What a command wrote when it failed; it has to. */
+export async function failure(attempt: Promise<unknown>): Promise<CommandFailed> {
+  try {
+    await attempt
+  } catch (error) {
+    if (error instanceof CommandFailed) return error
+    throw error
+  }
+  throw new Error('it was allowed')
+}
+
 /** Runs a command to its end and gives what it wrote. @throws CommandFailed */
 export async function run(
   command: string,
