@@ -10,7 +10,7 @@ const MASK = '********'
  * What holds, as a file that berth reads, with the place that says so beside each value. Secrets are masked; what has no
  * value is left out, as are settings of what was not chosen.
  */
-export function printConfig({ config, root, hasFile }: Reading): string {
+export function printConfig({ config, root, file }: Reading): string {
   const document = new Document({})
   const add = (path: string, value: unknown, origin: string): void => {
     const node = document.createNode(value)
@@ -22,7 +22,7 @@ export function printConfig({ config, root, hasFile }: Reading): string {
     if (path.startsWith('auth.') && !path.startsWith(`auth.${config.auth}.`)) continue
     const given = at(root, path)
     const isGiven = given !== undefined && !isEmpty(given)
-    const text = path === 'version' ? '0.1' : defaultOf(setting, hasFile)
+    const text = path === 'version' ? '0.1' : defaultOf(setting, file !== undefined)
     if (isGiven) add(path, setting.secret ? MASK : shown(setting, given), given.origin)
     else if (text !== undefined && text !== '') add(path, shown(setting, leaf(text, '')), 'default')
   }

@@ -1,10 +1,9 @@
 import { readFile } from 'node:fs/promises'
+import { build, given, type Lookup, lookUp } from './build.ts'
 import { type Checked, check, subject } from './check.ts'
 import { type Config, ConfigError } from './config.ts'
 import { applyEnvironment, variableOf } from './environment.ts'
-import { defaultOf, type Path, SETTINGS, type Setting, type Value } from './schema.ts'
-import { at, isEmpty, type Node, type Section, section } from './tree.ts'
-import { parseDefault } from './values.ts'
+import { at, isEmpty, type Section, section } from './tree.ts'
 
 export interface Reading {
   readonly config: Config
@@ -12,7 +11,9 @@ export interface Reading {
   readonly warnings: readonly string[]
   /** What was given, below the settings' names. */
   readonly root: Section
-  readonly hasFile: boolean
+  /** The path of the file, if there is one. */
+  readonly file: string | undefined
+  readonly value: Lookup
 }
 
 /** A shorter one can be guessed: whoever has a token can try. */
@@ -34,7 +35,9 @@ export async function readConfig(env: Environment, file?: string): Promise<Readi
   const problems = await applyEnvironment(root, env)
   const checked = check(root)
   problems.push(...checked.problems)
-  const config = assemble(root, checked, path, problems)
+  const value = lookUp(root, path !== undefined)
+  const config = build(value, checked.auth === 'wrong' ? undefined : checked.auth)
+  problems.push(...contradictions(config, value, root, checked, path))
   if (problems.length > 0) throw new ConfigError(problems)
   const { ignored, unknown } = checked
   const reasons = [...ignored].map(([reason, names]) => `${reason}: ${names.join(', ')}`)
@@ -42,7 +45,7 @@ export async function readConfig(env: Environment, file?: string): Promise<Readi
     ...(reasons.length > 0 ? [`ignored, since berth does not do that; ${reasons.join('; ')}`] : []),
     ...(unknown.length > 0 ? [`ignored, since berth does not know them: ${unknown.join(', ')}`] : [])
   ]
-  return { config, warnings, root, hasFile: path !== undefined }
+  return { config, warnings, root, file: path, value }
 }
 
 async function readSections(path: string): Promise<Section> {
@@ -59,78 +62,29 @@ async function readSections(path: string): Promise<Section> {
   throw new ConfigError([`${path}: must be a section, which begins with the line "version: 0.1"`])
 }
 
-function assemble(root: Section, checked: Checked, file: string | undefined, problems: string[]): Config {
-  const auth = checked.auth === 'wrong' ? undefined : checked.auth
+/** What is wrong with settings together, or not there. */
+function contradictions(
+  config: Config,
+  value: Lookup,
+  root: Section,
+  checked: Checked,
+  file: string | undefined
+): string[] {
+  const problems: string[] = []
+  const { auth } = config
+  const { host } = config.http
 
-  function given(path: Path): Node | undefined {
-    const node = at(root, path)
-    return node === undefined || isEmpty(node) ? undefined : node
-  }
-
-  /** Undefined as well for what is wrong, of which a problem tells already. */
-  function value<P extends Path>(path: P): Value<P> {
-    const setting: Setting = SETTINGS[path]
-    const node = given(path)
-    if (node !== undefined) return setting.type.parse(node) as Value<P>
-    const text = defaultOf(setting, file !== undefined)
-    return (text === undefined ? undefined : parseDefault(setting.type, text)) as Value<P>
-  }
-
-  /** Of a setting that is wrong together with others, or not there. */
   function add(path: string, text: string): void {
     const node = at(root, path)
     const origin = node !== undefined && !isEmpty(node) ? node.origin : (file ?? variableOf(path))
     problems.push(`${subject(path, origin)} ${text}`)
   }
 
-  const address = value('http.addr') ?? { host: '127.0.0.1', port: 5000 }
-  const certificate = value('http.tls.certificate')
-  const key = value('http.tls.key')
-  const config: Config = {
-    http: {
-      ...address,
-      secret: value('http.secret'),
-      processes: value('http.processes'),
-      tls: certificate === undefined || key === undefined ? undefined : { certificate, key },
-      trustedproxies: value('http.trustedproxies'),
-      maxfailedlogins: value('http.maxfailedlogins')
-    },
-    storage: {
-      filesystem: { rootdirectory: value('storage.filesystem.rootdirectory') },
-      delete: { enabled: value('storage.delete.enabled') },
-      maintenance: { readonly: { enabled: value('storage.maintenance.readonly.enabled') } }
-    },
-    log: { level: value('log.level'), accesslog: { disabled: value('log.accesslog.disabled') } },
-    storageHealth: value('health.storagedriver.enabled')
-      ? {
-          intervalMs: value('health.storagedriver.interval'),
-          threshold: value('health.storagedriver.threshold')
-        }
-      : undefined,
-    auth,
-    htpasswd: {
-      path: value('auth.htpasswd.path') ?? '',
-      realm: value('auth.htpasswd.realm'),
-      anonymouspull: value('auth.htpasswd.anonymouspull')
-    },
-    openshift: {
-      kubeconfig: value('openshift.kubeconfig'),
-      auth: {
-        audiences: value('openshift.auth.audiences'),
-        tokenrealm: value('openshift.auth.tokenrealm'),
-        nestedrepositories: value('openshift.auth.nestedrepositories'),
-        namespaceuids: value('openshift.auth.namespaceuids'),
-        anonymouscatalog: value('openshift.auth.anonymouscatalog'),
-        curestalecredentials: value('openshift.auth.curestalecredentials')
-      },
-      metrics: { enabled: value('openshift.metrics.enabled'), secret: value('openshift.metrics.secret') }
-    }
-  }
-
   if (file !== undefined) {
-    if (given('version') === undefined)
+    if (given(root, 'version') === undefined)
       add('version', 'must be set: begin the file with the line "version: 0.1"')
-    if (given('http.addr') === undefined) add('http.addr', 'must be set, to "127.0.0.1:5000" or ":5000" say')
+    if (given(root, 'http.addr') === undefined)
+      add('http.addr', 'must be set, to "127.0.0.1:5000" or ":5000" say')
     if (checked.storage === undefined) {
       add('storage', 'must be set: add "storage: {filesystem: {rootdirectory: /var/lib/registry}}"')
     }
@@ -141,9 +95,11 @@ function assemble(root: Section, checked: Checked, file: string | undefined, pro
       'must be set, to the path of a file with lines that `htpasswd -nbB user password` prints'
     )
   }
+  const certificate = value('http.tls.certificate')
+  const key = value('http.tls.key')
   if ((certificate === undefined) !== (key === undefined)) {
     const missing = key === undefined ? 'http.tls.key' : 'http.tls.certificate'
-    if (given(missing) === undefined) {
+    if (given(root, missing) === undefined) {
       add(missing, 'must be set as well, or neither: TLS takes a certificate and its key')
     }
   }
@@ -162,7 +118,7 @@ function assemble(root: Section, checked: Checked, file: string | undefined, pro
       `signs tokens, so it must have ${SHORTEST_SECRET} characters or more, such as \`openssl rand -hex 32\` prints`
     )
   }
-  if (!LOOPBACK.test(address.host) && auth === undefined) {
+  if (!LOOPBACK.test(host) && auth === undefined) {
     const remedy =
       file === undefined
         ? 'set REGISTRY_AUTH to openshift or htpasswd or, if everybody may push and delete, REGISTRY_AUTH=none'
@@ -170,14 +126,9 @@ function assemble(root: Section, checked: Checked, file: string | undefined, pro
           '"auth: none"; REGISTRY_AUTH says the same'
     add(
       'http.addr',
-      `${address.host === '::' ? 'every address' : address.host} can be reached by other machines, and nobody has ` +
+      `${host === '::' ? 'every address' : host} can be reached by other machines, and nobody has ` +
         `to log in; use 127.0.0.1, ${remedy}`
     )
   }
-  return freeze(config)
-}
-
-function freeze<T extends object>(value: T): T {
-  for (const part of Object.values(value)) if (typeof part === 'object') freeze(part)
-  return Object.freeze(value)
+  return problems
 }

@@ -1,0 +1,76 @@
+import type { Config } from './config.ts'
+import { defaultOf, type Path, SETTINGS, type Setting, type Value } from './schema.ts'
+import { at, isEmpty, type Node, type Section } from './tree.ts'
+import { parseDefault } from './values.ts'
+
+/** What holds for a setting: what was given, or its default. */
+export type Lookup = <P extends Path>(path: P) => Value<P>
+
+/** What was given for a setting, if anything was. */
+export function given(root: Section, path: Path): Node | undefined {
+  const node = at(root, path)
+  return node === undefined || isEmpty(node) ? undefined : node
+}
+
+/** @returns undefined as well for what is wrong, of which a problem tells already. */
+export function lookUp(root: Section, hasFile: boolean): Lookup {
+  return <P extends Path>(path: P): Value<P> => {
+    const setting: Setting = SETTINGS[path]
+    const node = given(root, path)
+    if (node !== undefined) return setting.type.parse(node) as Value<P>
+    const text = defaultOf(setting, hasFile)
+    return (text === undefined ? undefined : parseDefault(setting.type, text)) as Value<P>
+  }
+}
+
+/** Every setting's value in its place, frozen. */
+export function build(value: Lookup, auth: Config['auth']): Config {
+  const address = value('http.addr') ?? { host: '127.0.0.1', port: 5000 }
+  const certificate = value('http.tls.certificate')
+  const key = value('http.tls.key')
+  return freeze({
+    http: {
+      ...address,
+      secret: value('http.secret'),
+      processes: value('http.processes'),
+      tls: certificate === undefined || key === undefined ? undefined : { certificate, key },
+      trustedproxies: value('http.trustedproxies'),
+      maxfailedlogins: value('http.maxfailedlogins')
+    },
+    storage: {
+      filesystem: { rootdirectory: value('storage.filesystem.rootdirectory') },
+      delete: { enabled: value('storage.delete.enabled') },
+      maintenance: { readonly: { enabled: value('storage.maintenance.readonly.enabled') } }
+    },
+    log: { level: value('log.level'), accesslog: { disabled: value('log.accesslog.disabled') } },
+    storageHealth: value('health.storagedriver.enabled')
+      ? {
+          intervalMs: value('health.storagedriver.interval'),
+          threshold: value('health.storagedriver.threshold')
+        }
+      : undefined,
+    auth,
+    htpasswd: {
+      path: value('auth.htpasswd.path') ?? '',
+      realm: value('auth.htpasswd.realm'),
+      anonymouspull: value('auth.htpasswd.anonymouspull')
+    },
+    openshift: {
+      kubeconfig: value('openshift.kubeconfig'),
+      auth: {
+        audiences: value('openshift.auth.audiences'),
+        tokenrealm: value('openshift.auth.tokenrealm'),
+        nestedrepositories: value('openshift.auth.nestedrepositories'),
+        namespaceuids: value('openshift.auth.namespaceuids'),
+        anonymouscatalog: value('openshift.auth.anonymouscatalog'),
+        curestalecredentials: value('openshift.auth.curestalecredentials')
+      },
+      metrics: { enabled: value('openshift.metrics.enabled'), secret: value('openshift.metrics.secret') }
+    }
+  })
+}
+
+function freeze<T extends object>(value: T): T {
+  for (const part of Object.values(value)) if (typeof part === 'object') freeze(part)
+  return Object.freeze(value)
+}
