@@ -26,7 +26,7 @@ const settings = (of: string): string[][] =>
     .map(([path, setting]) => [
       path === 'version' ? code(path) : `${code(path)}<br>${code(variableOf(path))}`,
       ...defaults(setting),
-      `${setting.about}${setting.secret ? '. A secret: it is never printed' : ''}`
+      `${setting.about}${setting.secret ? '. A secret: it is never printed' : ''}${setting.live ? '. May change while berth runs' : ''}`
     ])
 
 const SECTIONS = ['version', 'log', 'http', 'storage', 'health', 'auth', 'openshift']

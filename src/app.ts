@@ -20,6 +20,7 @@ import { healthRoutes } from './operations/health.ts'
 import { type Logger, type LogParts, logRequest } from './operations/logs.ts'
 import type { Recorder } from './operations/metrics/recorder.ts'
 import { createRequestMeter, measureTraffic } from './operations/metrics/requests.ts'
+import { createReadOnly, type ReadOnly } from './operations/read-only.ts'
 import type { Registry } from './registry/registry.ts'
 
 /** PEM. Node lets the workers of a cluster share what session tickets are sealed with. */
@@ -37,8 +38,8 @@ export interface AppParts {
   deletes: boolean
   /** Without it the server speaks plain HTTP. */
   tls?: Tls
-  /** `storage.maintenance.readonly.enabled` */
-  isReadOnly?: boolean
+  /** `storage.maintenance.readonly.enabled`; without it never. */
+  readOnly?: ReadOnly
   /** What is wrong with the storage, if anything is. */
   trouble?: () => string | undefined
   /** How clients reach this server, where there are proxies in front of it. */
@@ -69,7 +70,7 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
   const accessLog = parts.accessLog ? logger : undefined
   const { origin = createExternalOrigin({ trustedProxies: [] }) } = parts
   const addressOf = (request: FastifyRequest) => origin.clientAddress(incomingOf(request))
-  const { trouble = () => undefined, isReadOnly = false } = parts
+  const { trouble = () => undefined, readOnly = createReadOnly(false) } = parts
   const logParts: LogParts = { refusalOf, addressOf }
   const measureRequest = metrics && createRequestMeter(metrics.recorder)
   // A request without Host is refused in refuseDoubles, in the words of the specification.
@@ -142,7 +143,9 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
   })
 
   const identity =
-    parts.identity === undefined ? undefined : await knowCallers(app, { ...parts, origin }, parts.identity)
+    parts.identity === undefined
+      ? undefined
+      : await knowCallers(app, { ...parts, origin, isReadOnly: readOnly.isOn }, parts.identity)
   if (identity !== undefined) {
     logParts.userOf = (request) => {
       const user = identity.gate.userOf(request)
@@ -157,7 +160,7 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
       done(trouble() !== undefined && needsStorage(request) ? new RegistryError('UNAVAILABLE') : undefined)
     })
     const { gate } = identity ?? {}
-    guardAccess(v2, { deletes, isReadOnly, methods: known, gate, metricsSecret: metrics?.secret })
+    guardAccess(v2, { deletes, readOnly, methods: known, gate, metricsSecret: metrics?.secret })
     if (identity !== undefined) {
       const { tokenRoutes } = await import('./http/token.ts')
       await v2.register(tokenRoutes, { ...identity, ...whenCured(metrics) })
@@ -192,7 +195,7 @@ function whenCured(metrics: MetricsParts | undefined): { onCured?: () => void } 
 /** Registers what signs tokens, and puts together what knows callers. */
 async function knowCallers(
   app: FastifyInstance,
-  { registry: { repositories }, origin, isReadOnly = false, logger = SILENT }: Surroundings,
+  { registry: { repositories }, origin, isReadOnly, logger = SILENT }: Surroundings,
   parts: IdentityParts
 ): Promise<Identity & { logger: Speaks; cureStaleCredentials: boolean }> {
   const [{ default: jwt }, { createIdentity }] = await Promise.all([
@@ -209,7 +212,11 @@ async function knowCallers(
 
 type Speaks = Pick<Logger, 'info' | 'debug'>
 
-type Surroundings = Pick<AppParts, 'registry' | 'isReadOnly'> & { origin: ExternalOrigin; logger?: Speaks }
+type Surroundings = Pick<AppParts, 'registry'> & {
+  origin: ExternalOrigin
+  isReadOnly(): boolean
+  logger?: Speaks
+}
 
 const SILENT: Speaks = { info() {}, debug() {} }
 

@@ -11,6 +11,7 @@ import { startReports } from './operations/metrics/reports.ts'
 import { createCounting } from './processes/counting.ts'
 import type { FromPrimary, FromWorker } from './processes/messages.ts'
 import { createSiblings } from './processes/siblings.ts'
+import type { Serving } from './serve.ts'
 
 /** What the primary tells its workers beside its own environment. */
 const PLACE = 'BERTH_PROCESS'
@@ -53,10 +54,20 @@ async function main(): Promise<void> {
     )
   }
   const start = config.http.processes === 1 ? startAlone : startWorkers
-  const signals = onSignals(logger)
+  const signals = onSignals(logger, reading.file !== undefined)
   const server = await start(config, secret, logger)
   if (server === undefined) process.exit(1)
   signals.stopWith(() => server.stop())
+  if (reading.file === undefined) return
+  const { followFile } = await import('./reloading.ts')
+  const { reload } = followFile({
+    reading,
+    file: reading.file,
+    env: process.env,
+    logger,
+    apply: (config) => server.reload(config)
+  })
+  signals.reloadWith(reload)
 }
 
 async function print(reading: Reading): Promise<void> {
@@ -65,11 +76,7 @@ async function print(reading: Reading): Promise<void> {
   for (const warning of reading.warnings) console.error(`# ${warning}`)
 }
 
-interface Server {
-  stop(): Promise<void>
-}
-
-async function startAlone(config: Config, secret: string, logger: Logger): Promise<Server> {
+async function startAlone(config: Config, secret: string, logger: Logger): Promise<Serving> {
   const { serve } = await import('./serve.ts')
   const { alone } = await import('./registry/siblings.ts')
   return serve({
@@ -85,8 +92,9 @@ async function startAlone(config: Config, secret: string, logger: Logger): Promi
 }
 
 /** Undefined when the first worker could not start; it has said why. */
-async function startWorkers(config: Config, secret: string, logger: Logger): Promise<Server | undefined> {
+async function startWorkers(first: Config, secret: string, logger: Logger): Promise<Serving | undefined> {
   const { supervise } = await import('./processes/supervise.ts')
+  let config = first
   const counting = config.openshift.metrics.enabled ? openMetrics('primary') : undefined
   const restarts = counting?.recorder.counter('workerRestarts')
   const supervision = supervise({
@@ -101,14 +109,22 @@ async function startWorkers(config: Config, secret: string, logger: Logger): Pro
     metrics: counting?.metrics,
     onReplaced: () => restarts?.add()
   })
-  return (await supervision.started) ? supervision : undefined
+  if (!(await supervision.started)) return undefined
+  return {
+    stop: supervision.stop,
+    reload(now) {
+      config = now
+      logger.setLevel(now.log.level)
+      return supervision.reload(now)
+    }
+  }
 }
 
 async function work({ config, secret }: { config: Config; secret: string }): Promise<void> {
   const logger = createLogger(config.log.level)
   process.on('exit', logger.flush)
-  // A terminal sends its signals to all processes of a group, but how to end is the primary's to say.
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => {})
+  // A terminal sends its signals to all processes of a group, but what to do is the primary's to say.
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => {})
   const tell = (message: FromWorker): Promise<unknown> =>
     new Promise((resolve) => process.send?.(message, resolve))
   const { siblings, receive } = createSiblings(tell)
@@ -116,10 +132,14 @@ async function work({ config, secret }: { config: Config; secret: string }): Pro
   const counting = createCounting(tell)
   const recorder = config.openshift.metrics.enabled ? createRecorder() : undefined
   const reports = recorder && startReports(recorder, `${place}`, counting.tell)
-  const server = Promise.withResolvers<Server>()
+  const server = Promise.withResolvers<Serving>()
   process.on('message', async (message: FromPrimary) => {
     receive(message)
     counting.receive(message)
+    if (message.type === 'reload') {
+      await (await server.promise).reload(message.config)
+      tell({ type: 'reloaded', id: message.id })
+    }
     if (message.type !== 'stop') return
     await (await server.promise).stop()
     await reports?.send()
@@ -155,10 +175,16 @@ async function work({ config, secret }: { config: Config; secret: string }): Pro
  * Before anything that may hang. A container's first process ignores what it does not handle, so a second signal has
  * to be handled as well, and one that comes before there is anything to stop.
  */
-function onSignals(logger: Logger): { stopWith(stop: () => Promise<void>): void } {
+function onSignals(
+  logger: Logger,
+  hasFile: boolean
+): { stopWith(stop: () => Promise<void>): void; reloadWith(reload: () => Promise<void>): void } {
+  let reload: (() => Promise<void>) | undefined
   let stop: (() => Promise<void>) | undefined
   let stoppingSince: number | undefined
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+  // Without a file there is nothing to read anew, and a terminal that is closed ends what runs in it.
+  if (hasFile) process.on('SIGHUP', () => reload?.())
+  for (const signal of ['SIGTERM', 'SIGINT', ...(hasFile ? [] : ['SIGHUP' as const])] as const) {
     process.on(signal, async () => {
       // npm passes on what the terminal has sent to both of them.
       if (stoppingSince !== undefined && performance.now() - stoppingSince < SAME_SIGNAL_MS) return
@@ -177,6 +203,9 @@ function onSignals(logger: Logger): { stopWith(stop: () => Promise<void>): void 
   return {
     stopWith(ready) {
       stop = ready
+    },
+    reloadWith(ready) {
+      reload = ready
     }
   }
 }

@@ -13,6 +13,7 @@ import type { Logger } from './operations/logs.ts'
 import { countCalls, countLookups, countPurged } from './operations/metrics/counts.ts'
 import { meteredStorage } from './operations/metrics/storage.ts'
 import { schedulePurge } from './operations/purge.ts'
+import { createReadOnly } from './operations/read-only.ts'
 import { watchStorage } from './operations/storage-health.ts'
 import { createRegistry, type Siblings } from './registry/registry.ts'
 
@@ -47,8 +48,14 @@ export interface ServeOptions {
   metrics?: Omit<MetricsParts, 'secret'> | undefined
 }
 
-/** Serves the registry until `stop`, which resolves when the last open request is answered or has had its time. */
-export async function serve(options: ServeOptions): Promise<{ stop(): Promise<void> }> {
+export interface Serving {
+  /** Resolves when the last open request is answered or has had its time. */
+  stop(): Promise<void>
+  /** Goes by what has changed of the settings that may. Resolves when nothing goes by the former ones any more. */
+  reload(config: Config): Promise<void>
+}
+
+export async function serve(options: ServeOptions): Promise<Serving> {
   const { config, logger, siblings, leads, metrics } = options
   const recorder = metrics?.recorder
   const tls = await readTls(config)
@@ -64,13 +71,14 @@ export async function serve(options: ServeOptions): Promise<{ stop(): Promise<vo
   const { storageHealth } = config
   const health =
     storageHealth && watchStorage({ ...storageHealth, probe: registry.probe, leads, siblings, logger })
+  const readOnly = createReadOnly(config.storage.maintenance.readonly.enabled)
   const app = await createApp({
     registry,
     ...(health !== undefined && { trouble: health.trouble }),
     logger,
     accessLog: !config.log.accesslog.disabled,
     deletes: config.storage.delete.enabled,
-    isReadOnly: config.storage.maintenance.readonly.enabled,
+    readOnly,
     origin: createExternalOrigin({
       trustedProxies: config.http.trustedproxies,
       tokenRealm: config.openshift.auth.tokenrealm
@@ -88,10 +96,17 @@ export async function serve(options: ServeOptions): Promise<{ stop(): Promise<vo
   if (tls !== undefined) followTls(app, tls, keys, options)
   await listen(app, options)
   const { purge } = registry.uploads
-  if (leads && !config.storage.maintenance.readonly.enabled) {
-    schedulePurge(recorder === undefined ? purge : countPurged(recorder, purge), logger)
+  if (leads) {
+    const counted = recorder === undefined ? purge : countPurged(recorder, purge)
+    schedulePurge(async (before) => (readOnly.isOn() ? 0 : counted(before)), logger)
   }
-  return { stop: () => stop(app, logger) }
+  return {
+    stop: () => stop(app, logger),
+    reload({ log, storage }) {
+      logger.setLevel(log.level)
+      return readOnly.set(storage.maintenance.readonly.enabled)
+    }
+  }
 }
 
 /** @throws ConfigError */

@@ -3,6 +3,7 @@ import { createConnection } from 'node:net'
 import Fastify from 'fastify'
 import t, { type Test } from 'tap'
 import { guardAccess } from '../src/auth/access.ts'
+import { createReadOnly } from '../src/operations/read-only.ts'
 import { memoryStorage } from '../storage/memory.ts'
 import { type Berth, berth, listen, NOWHERE, pushBlob, refusal } from './http/support.ts'
 import { type Answer, openWire, type Wire } from './integration/support/wire.ts'
@@ -115,7 +116,7 @@ t.test(
 t.test('a route that states no action cannot be added', async (t) => {
   const app = Fastify()
   t.teardown(() => app.close())
-  const options = { deletes: true, isReadOnly: false, methods: new Map() }
+  const options = { deletes: true, readOnly: createReadOnly(false), methods: new Map() }
   guardAccess(app, options)
   t.throws(() => app.get('/x', () => 'x'), /states no action/)
   t.doesNotThrow(() => app.get('/y', { config: { action: 'pull' } }, () => 'y'))

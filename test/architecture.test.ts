@@ -6,10 +6,11 @@ const ROOT = new URL('..', import.meta.url).pathname
 
 /** Who may import whom; `type X` where only types may be taken. A part may always import itself. */
 const ARROWS: Record<string, string[]> = {
-  main: ['config', 'operations', 'processes', 'serve', 'registry'],
+  main: ['config', 'operations', 'processes', 'reloading', 'serve', 'registry'],
+  reloading: ['config', 'operations'],
   compile: ['main', 'config', 'operations', 'processes', 'serve', 'storage', 'auth', 'http'],
   serve: ['app', 'auth', 'config', 'operations', 'registry', 'storage'],
-  processes: ['type registry', 'type operations'],
+  processes: ['type config', 'type registry', 'type operations'],
   app: ['http', 'operations', 'auth', 'registry', 'oci', 'type config'],
   http: ['auth', 'registry', 'oci'],
   auth: ['oci', 'kubernetes', 'type registry', 'type config'],

@@ -1,3 +1,4 @@
+import type { EventEmitter } from 'node:events'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { RegistryError } from '../oci/error.ts'
 import { parseName, type RepositoryName } from '../oci/name.ts'
@@ -18,7 +19,7 @@ export interface AccessOptions {
   /** `storage.delete.enabled` */
   deletes: boolean
   /** `storage.maintenance.readonly.enabled` */
-  isReadOnly: boolean
+  readOnly: { isOn(): boolean; admit(answer: EventEmitter): void }
   /** The methods that each route's path knows, for the answer that one of them is off. */
   methods: ReadonlyMap<string, readonly string[]>
   /** Who may do what. Without it everybody may do everything, except what a web page makes its reader's browser ask. */
@@ -29,14 +30,14 @@ export interface AccessOptions {
 
 /** Guards every route of `app`, before any of a request's body is read. */
 export function guardAccess(app: FastifyInstance, options: AccessOptions): void {
-  const { deletes, isReadOnly, gate, metricsSecret } = options
+  const { deletes, gate, metricsSecret } = options
   app.addHook('onRoute', ({ url, config }) => {
     if (config?.action === undefined) throw new Error(`the route ${url} states no action`)
   })
   app.addHook('onRequest', (request, reply, done) => {
     refuseOtherSites(request)
     if (gate === undefined) refuseOtherHosts(request)
-    if (isReadOnly) refuseWriting(request, reply, options)
+    if (isWriting(request)) admitWriting(request, reply, options)
     if (!deletes) refuseDeletion(request, reply, options)
     if (metricsSecret !== undefined && isOfMetrics(request)) {
       demandSecret(request, reply, metricsSecret)
@@ -62,14 +63,17 @@ export function repositoryOf(request: FastifyRequest): RepositoryName {
 
 const WRITING = ['DELETE', 'PATCH', 'POST', 'PUT']
 
+function isWriting({ method, routeOptions: { config } }: FastifyRequest): boolean {
+  return WRITING.includes(method) && (config.action === 'push' || config.action === 'delete')
+}
+
 /** @throws RegistryError UNSUPPORTED */
-function refuseWriting(
-  { method, routeOptions: { config, url = '' } }: FastifyRequest,
+function admitWriting(
+  { routeOptions: { url = '' } }: FastifyRequest,
   reply: FastifyReply,
-  { methods }: AccessOptions
+  { methods, readOnly }: AccessOptions
 ): void {
-  const { action } = config
-  if ((action !== 'push' && action !== 'delete') || !WRITING.includes(method)) return
+  if (!readOnly.isOn()) return readOnly.admit(reply.raw)
   const others = methods.get(url)?.filter((method) => !WRITING.includes(method))
   reply.header('allow', others?.join(', '))
   throw new RegistryError('UNSUPPORTED', READ_ONLY)

@@ -28,8 +28,8 @@ export interface GateOptions {
   ownership?: Ownership | undefined
   exists(repository: RepositoryName): Promise<boolean>
   anonymousCatalog: boolean
-  /** Whether nothing may be written, not even whose a repository is. */
-  isReadOnly: boolean
+  /** Whether nothing may be written now, not even whose a repository is. */
+  isReadOnly(): boolean
 }
 
 /** What a token must allow, and what the challenge says that a better one should. oci.md A-03 */
@@ -198,7 +198,7 @@ export function createGate({
       throw new RegistryError('NAME_UNKNOWN', repository)
     }
     // One that was there before berth is adopted by the first who may push there.
-    if (isReadOnly) return
+    if (isReadOnly()) return
     if (action === 'pull') return adopt(settling).catch(unlessUnavailable)
     await adopt(settling)
   }

@@ -45,8 +45,8 @@ export interface IdentityOptions extends IdentityParts, Pick<TokensOptions, 'sig
   }
   /** How clients reach this registry. */
   origin: ExternalOrigin
-  /** Whether nothing may be written, not even whose a repository is. */
-  isReadOnly: boolean
+  /** Whether nothing may be written now, not even whose a repository is. */
+  isReadOnly(): boolean
   logger: { info(text: string): void; debug(text: string): void }
 }
 

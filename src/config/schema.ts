@@ -33,6 +33,8 @@ export interface Setting<T = unknown> {
   readonly about: string
   /** Never printed. */
   readonly secret?: true
+  /** May change while berth runs. No secret may. */
+  readonly live?: true
 }
 
 /** In the order of docs/configuration.md, which is made of this. */
@@ -42,7 +44,7 @@ export const SETTINGS = {
     file: null,
     about: 'of the file’s form'
   },
-  'log.level': { type: level, plain: 'info', about: '`debug`, `info`, `warn` or `error`' },
+  'log.level': { type: level, plain: 'info', live: true, about: '`debug`, `info`, `warn` or `error`' },
   'log.accesslog.disabled': {
     type: boolean,
     plain: 'false',
@@ -99,7 +101,8 @@ export const SETTINGS = {
   'storage.maintenance.readonly.enabled': {
     type: boolean,
     plain: 'false',
-    about: '`true`: what would write is 405 until berth is started again without it; pulls go on'
+    live: true,
+    about: '`true`: what would write is 405, pulls go on ([operations.md](operations.md#read-only))'
   },
   'health.storagedriver.enabled': {
     type: boolean,

@@ -8,6 +8,7 @@ type Level = (typeof LEVELS)[number]
 export interface Logger extends FastifyBaseLogger {
   /** Writes a line of level info that may be lost when the log is not read. @param line printable ASCII, below 3 KiB */
   access(line: string): void
+  setLevel(level: Level): void
   /** Writes what still waits, as a process must before it ends. */
   flush(): void
 }
@@ -18,12 +19,13 @@ const LONGEST = 1024
 /**
  * One line of text per event, on standard output: time in UTC, level, message; for an error also its stack. Lines are
  * written a few milliseconds later, a fatal one and all before it at once.
- * @param level what is below it is left out
+ * @param firstLevel what is below it is left out
  */
-export function createLogger(level: Level, fd = openStandardOutput()): Logger {
+export function createLogger(firstLevel: Level, fd = openStandardOutput()): Logger {
   const writer = createLineWriter(fd, (lines) =>
     logger.warn(`${lines} lines are missing here: the log was not read fast enough`)
   )
+  let least = LEVELS.indexOf(firstLevel)
   let now = 0
   let time = ''
 
@@ -44,12 +46,16 @@ export function createLogger(level: Level, fd = openStandardOutput()): Logger {
     for (const line of inspect(error).split('\n')) writer.write(`    ${escaped(line)}\n`, false)
   }
 
-  const isWritten = (each: Level): boolean => LEVELS.indexOf(each) >= LEVELS.indexOf(level)
-  const method = (level: Level): FastifyBaseLogger['info'] =>
-    isWritten(level) ? (what: unknown, text?: string) => write(level, what, text) : () => {}
+  const method = (level: Level): FastifyBaseLogger['info'] => {
+    const rank = LEVELS.indexOf(level)
+    return (what: unknown, text?: string) => {
+      if (rank >= least) write(level, what, text)
+    }
+  }
+  const INFO = LEVELS.indexOf('info')
 
   const logger: Logger = {
-    level,
+    level: firstLevel,
     silent() {},
     trace() {},
     debug: method('debug'),
@@ -61,7 +67,12 @@ export function createLogger(level: Level, fd = openStandardOutput()): Logger {
       writer.flush()
     },
     child: () => logger,
-    access: isWritten('info') ? (line) => writer.write(`${head('info')}${line}\n`, true) : () => {},
+    access(line) {
+      if (INFO >= least) writer.write(`${head('info')}${line}\n`, true)
+    },
+    setLevel(level) {
+      least = LEVELS.indexOf(level)
+    },
     flush: writer.flush
   }
   return logger

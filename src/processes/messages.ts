@@ -1,8 +1,10 @@
+import type { Config } from '../config/config.ts'
 import type { Batch } from '../operations/metrics/recorder.ts'
 
 /** What a worker tells the primary. Questions and answers are for its siblings: see registry/siblings.ts. */
 export type FromWorker =
   | { type: 'serving' }
+  | { type: 'reloaded'; id: number }
   | { type: 'question'; id: number; topic: string; question: string }
   | { type: 'answer'; id: number; answer?: string | undefined }
   | { type: 'counted'; batch: Batch }
@@ -11,6 +13,7 @@ export type FromWorker =
 /** What the primary tells a worker. */
 export type FromPrimary =
   | { type: 'stop' }
+  | { type: 'reload'; id: number; config: Config }
   | { type: 'question'; id: number; topic: string; question: string }
   | { type: 'answers'; id: number; answers: string[] }
   | { type: 'metrics'; id: number; text: string }

@@ -1,4 +1,5 @@
 import cluster, { type Worker } from 'node:cluster'
+import type { Config } from '../config/config.ts'
 import type { Logger } from '../operations/logs.ts'
 import type { Metrics } from '../operations/metrics/registry.ts'
 import type { FromPrimary, FromWorker } from './messages.ts'
@@ -26,6 +27,8 @@ export interface SuperviseOptions {
 export interface Supervision {
   /** Resolves once the first worker serves; to false when it ended before, having said why. */
   started: Promise<boolean>
+  /** Passes on what has changed. Resolves when no worker goes by what was before, or those that did are gone. */
+  reload(config: Config): Promise<void>
   /** Lets all workers end what they are at. Resolves when the last is gone. */
   stop(): Promise<void>
 }
@@ -48,6 +51,7 @@ export function supervise({
   const running = new Map<Worker, Correspondent>()
   const first = Promise.withResolvers<boolean>()
   const gone = Promise.withResolvers<void>()
+  const reloads = createReloads()
   let serving = false
   let stopping = false
 
@@ -60,6 +64,7 @@ export function supervise({
 
     worker.on('message', (message: FromWorker) => {
       if (message.type === 'serving') onServing()
+      else if (message.type === 'reloaded') reloads.done(worker, message.id)
       else if (message.type === 'counted') metrics?.add(worker, message.batch)
       else if (message.type === 'metrics') {
         const { id } = message
@@ -71,6 +76,7 @@ export function supervise({
     worker.once('exit', (code, signal) => {
       running.delete(worker)
       relay.leave(correspondent)
+      reloads.leave(worker)
       metrics?.leave(worker)
       if (stopping && running.size === 0) gone.resolve()
       if (stopping) return
@@ -102,6 +108,11 @@ export function supervise({
   start(1, 0)
   return {
     started: first.promise,
+    reload(config) {
+      const { id, promise } = reloads.begin(running.keys())
+      for (const worker of running.keys()) post(worker, { type: 'reload', id, config })
+      return promise
+    },
     async stop() {
       stopping = true
       if (running.size === 0) gone.resolve()
@@ -111,6 +122,35 @@ export function supervise({
       }, stopMs)
       await gone.promise
       clearTimeout(timer)
+    }
+  }
+}
+
+/** Which workers have still to do what was told all of them. */
+function createReloads() {
+  const open = new Map<number, { waiting: Set<Worker>; resolve: () => void }>()
+  let count = 0
+
+  function done(worker: Worker, id: number): void {
+    const reload = open.get(id)
+    reload?.waiting.delete(worker)
+    if (reload?.waiting.size !== 0) return
+    open.delete(id)
+    reload.resolve()
+  }
+
+  return {
+    begin(workers: Iterable<Worker>): { id: number; promise: Promise<void> } {
+      const { promise, resolve } = Promise.withResolvers<void>()
+      const id = ++count
+      const waiting = new Set(workers)
+      if (waiting.size === 0) resolve()
+      else open.set(id, { waiting, resolve })
+      return { id, promise }
+    },
+    done,
+    leave(worker: Worker): void {
+      for (const id of open.keys()) done(worker, id)
     }
   }
 }

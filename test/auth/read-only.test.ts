@@ -1,4 +1,5 @@
 import t from 'tap'
+import { createReadOnly } from '../../src/operations/read-only.ts'
 import { memoryStorage } from '../../storage/memory.ts'
 import { berth, NOWHERE, pushImage, refusal, startUpload } from '../http/support.ts'
 import { interposed } from '../registry/interposed.ts'
@@ -13,7 +14,7 @@ t.test('a registry that is read-only refuses what writes, and nothing else', asy
   const before = await berth(t, { storage })
   const { digest, bytes } = await pushImage(before, 'a/b', 'v1')
   const { location } = await startUpload(before, 'a/b')
-  const it = await berth(t, { storage, isReadOnly: true })
+  const it = await berth(t, { storage, readOnly: createReadOnly(true) })
   changes.length = 0
   for (const [method, url, allow] of [
     ['POST', '/v2/a/b/blobs/uploads/', ''],

@@ -1,0 +1,83 @@
+import { readFile } from 'node:fs/promises'
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Config } from './config/config.ts'
+import { type Reading, readConfig } from './config/read.ts'
+import { reload } from './config/reload.ts'
+import { follow } from './operations/follow.ts'
+import type { Logger } from './operations/logs.ts'
+
+/** So often the file is looked at. */
+const LOOK_MS = 5000
+
+/** A file that has not changed for so long is not being written just now. */
+const WRITING_MS = 100
+
+export interface ReloadingOptions {
+  /** What holds now. */
+  reading: Reading
+  /** Of the reading. */
+  file: string
+  env: Readonly<Record<string, string | undefined>>
+  logger: Pick<Logger, 'info' | 'warn' | 'error'>
+  /** Makes a changed configuration hold. Resolves when nothing goes by the former one any more, which may take long. */
+  apply(config: Config): Promise<void>
+}
+
+/** Takes up what changes in the file, also where a link to it or to its folder changes, as with a ConfigMap. */
+export function followFile({ reading, file, env, logger, apply }: ReloadingOptions): {
+  /** Reads it at once. */
+  reload(): Promise<void>
+} {
+  let current = reading
+  let turn = Promise.resolve()
+
+  async function take(isAsked: boolean): Promise<void> {
+    let now: Reading
+    try {
+      now = await readConfig(env, file)
+    } catch (error) {
+      logger.error(`the configuration stays as it was, since ${(error as Error).message}`)
+      return
+    }
+    for (const warning of now.warnings) if (!current.warnings.includes(warning)) logger.warn(warning)
+    const { reading, changed, waiting } = reload(current, now)
+    current = reading
+    if (waiting.length > 0) {
+      logger.warn(`${file} has changed in what needs a restart to count: ${waiting.join(', ')}`)
+    }
+    if (changed.length > 0) {
+      const { config } = reading
+      logger.info(`${file} was read anew: ${changed.map((path) => `${path} is ${told(path)}`).join(', ')}`)
+      apply(config).then(() => confirm(config))
+    } else if (isAsked && waiting.length === 0) logger.info(`${file} was read anew: nothing has changed`)
+  }
+
+  /** As `berth config` would print it: no setting that may change is a secret. */
+  const told = (path: string): string =>
+    JSON.stringify(current.value(path as Parameters<Reading['value']>[0]))
+
+  function confirm(config: Config): void {
+    if (config !== current.config || !config.storage.maintenance.readonly.enabled) return
+    logger.info('read-only: no request that writes is open any more')
+  }
+
+  function inTurn(isAsked: boolean): Promise<void> {
+    turn = turn.then(() => take(isAsked))
+    return turn
+  }
+
+  follow({
+    first: '', // it may have changed since it was read
+    async read() {
+      const text = await readFile(file, 'utf8')
+      await pause(WRITING_MS)
+      if (text !== (await readFile(file, 'utf8'))) throw new Error(`${file} is being written`)
+      return text
+    },
+    isSame: (one, other) => one === other,
+    onChange: () => inTurn(false),
+    onProblem: (message) => logger.warn(`the configuration stays as it was: ${message}`),
+    everyMs: LOOK_MS
+  })
+  return { reload: () => inTurn(true) }
+}
