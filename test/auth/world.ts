@@ -140,6 +140,7 @@ function loggerInto(lines: string[], accessLines: string[]): Logger {
     info: write,
     warn: write,
     error: write,
+    setLevel() {},
     fatal: write,
     child: () => logger,
     access: (line) => void accessLines.push(line),
