@@ -22,8 +22,11 @@ const CONFIG = 'BERTH_CONFIG'
 /** A signal that comes again so soon is the same one. */
 const SAME_SIGNAL_MS = 1000
 
-/** More than a worker takes to end by itself. */
-const STOP_MS = 32_000
+/** A worker that is so late is killed. With 29 s to drain that is just before Kubernetes kills all of them. */
+const LATE_MS = 500
+
+/** A worker that drains for no time at all still gets so long. */
+const LEAST_STOP_MS = 2000
 
 /**
  * One process serves on its own, several under a primary that loads neither the web framework nor the storage.
@@ -54,7 +57,7 @@ async function main(): Promise<void> {
     )
   }
   const start = config.http.processes === 1 ? startAlone : startWorkers
-  const signals = onSignals(logger, reading.file !== undefined)
+  const signals = onSignals(logger, config.http.draintimeout, reading.file !== undefined)
   const server = await start(config, secret, logger)
   if (server === undefined) process.exit(1)
   signals.stopWith(() => server.stop())
@@ -104,7 +107,7 @@ async function startWorkers(first: Config, secret: string, logger: Logger): Prom
       [CONFIG]: JSON.stringify({ config, secret }),
       ...(again && { [AGAIN]: 'true' })
     }),
-    stopMs: STOP_MS,
+    stopMs: Math.max(config.http.draintimeout, LEAST_STOP_MS) + LATE_MS,
     logger,
     metrics: counting?.metrics,
     onReplaced: () => restarts?.add()
@@ -177,6 +180,7 @@ async function work({ config, secret }: { config: Config; secret: string }): Pro
  */
 function onSignals(
   logger: Logger,
+  drainMs: number,
   hasFile: boolean
 ): { stopWith(stop: () => Promise<void>): void; reloadWith(reload: () => Promise<void>): void } {
   let reload: (() => Promise<void>) | undefined
@@ -194,7 +198,9 @@ function onSignals(
         process.exit(1)
       }
       stoppingSince = performance.now()
-      logger.info(`${signal}: no new connections; open requests get 28 s; a second signal ends them at once`)
+      logger.info(
+        `${signal}: no new connections; open requests get ${drainMs / 1000} s; a second signal ends them at once`
+      )
       await stop()
       logger.info('stopped')
       process.exit(0)

@@ -15,12 +15,10 @@ import { meteredStorage } from './operations/metrics/storage.ts'
 import { schedulePurge } from './operations/purge.ts'
 import { createReadOnly } from './operations/read-only.ts'
 import { watchStorage } from './operations/storage-health.ts'
+import { watchWrites } from './operations/writes.ts'
 import { createRegistry, type Siblings } from './registry/registry.ts'
 
-/** Kubernetes waits 30 s before it kills: transfers that last longer than this are cut. */
-export const DRAIN_MS = 28_000
-
-/** For uploads that were cut, to make safe what has come of them. */
+/** For uploads that were cut, to make safe what has come of them. It is the last part of the drain. */
 export const SEAL_MS = 1000
 
 /** More clients than this, at once and not yet accepted, are turned away (if the kernel's somaxconn allows so many). */
@@ -59,11 +57,11 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   const { config, logger, siblings, leads, metrics } = options
   const recorder = metrics?.recorder
   const tls = await readTls(config)
-  const storage = await openStorage(config.storage)
-  const registry = createRegistry(
-    recorder === undefined ? storage : meteredStorage(storage, 'filesystem', recorder),
-    { siblings, leads, lookups: recorder && countLookups(recorder) }
+  const opened = await openStorage(config.storage)
+  const { storage, settled } = watchWrites(
+    recorder === undefined ? opened : meteredStorage(opened, 'filesystem', recorder)
   )
+  const registry = createRegistry(storage, { siblings, leads, lookups: recorder && countLookups(recorder) })
   const keys = createKeyRing(deriveKeys(options.secret, tls?.key), {
     tokenLifeMs: TOKEN_LIFE_MS,
     settleMs: SETTLE_MS
@@ -101,7 +99,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     schedulePurge(async (before) => (readOnly.isOn() ? 0 : counted(before)), logger)
   }
   return {
-    stop: () => stop(app, logger),
+    stop: () => stop(app, settled, options),
     reload({ log, storage }) {
       logger.setLevel(log.level)
       return readOnly.set(storage.maintenance.readonly.enabled)
@@ -168,10 +166,16 @@ async function listen(app: FastifyInstance, { config, logger, announce }: ServeO
   }
 }
 
-async function stop(app: FastifyInstance, logger: Logger): Promise<void> {
+/** @param settled resolves when no write to the storage is under way */
+async function stop(
+  app: FastifyInstance,
+  settled: () => Promise<unknown>,
+  { config, logger }: ServeOptions
+): Promise<void> {
   const closed = app.close().then(() => true)
-  if (await Promise.race([closed, pause(DRAIN_MS, false)])) return
+  const drainMs = Math.max(0, config.http.draintimeout - SEAL_MS)
+  if (await Promise.race([closed, pause(drainMs, false)])) return
   logger.warn('the requests that are still open are cut; uploads keep what has come and can go on')
   app.server.closeAllConnections()
-  await Promise.race([closed, pause(SEAL_MS)])
+  await Promise.race([Promise.all([closed, settled()]), pause(SEAL_MS)])
 }

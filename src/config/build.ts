@@ -34,6 +34,7 @@ export function build(value: Lookup, auth: Config['auth']): Config {
       secret: value('http.secret'),
       processes: value('http.processes'),
       tls: certificate === undefined || key === undefined ? undefined : { certificate, key },
+      draintimeout: value('http.draintimeout'),
       trustedproxies: value('http.trustedproxies'),
       maxfailedlogins: value('http.maxfailedlogins')
     },

@@ -13,6 +13,8 @@ export interface Config {
     readonly processes: number
     /** Paths of PEM files; without them it speaks plain HTTP. */
     readonly tls: { readonly certificate: string; readonly key: string } | undefined
+    /** How long open requests get when berth is to stop, in milliseconds. */
+    readonly draintimeout: number
     /** Addresses and CIDRs of proxies whose forwarding headers tell the truth. */
     readonly trustedproxies: readonly string[]
     /** Different wrong credentials that an address may show in a minute, and times that one may be shown. */

@@ -40,7 +40,6 @@ export const OTHERS: Readonly<Record<string, Other>> = {
   'http.prefix': ignored(text, 'it answers at /v2/', '/'),
   'http.host': ignored(text, 'its URLs are relative; see openshift.auth.tokenrealm'),
   'http.relativeurls': ignored(boolean, 'its URLs are always relative', 'true'),
-  'http.draintimeout': ignored(duration, 'open requests get 28 s'),
   'http.headers': ignored(anything, 'it sends its own'),
   'http.debug': ignored(anything, 'it has no debug server'),
   'http.http2.disabled': ignored(boolean, 'it speaks HTTP/1.1', 'true'),

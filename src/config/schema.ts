@@ -4,6 +4,7 @@ import {
   baseUrl,
   boolean,
   cidrs,
+  drain,
   failures,
   interval,
   level,
@@ -74,6 +75,12 @@ export const SETTINGS = {
     shown: `available CPUs, at most ${DEFAULT_PROCESSES}`,
     about:
       'how many processes answer requests. With two or more, one that dies is replaced, and the others are not disturbed'
+  },
+  'http.draintimeout': {
+    type: drain,
+    plain: '29s',
+    about:
+      'how long open requests get after SIGTERM before they are cut; `0s` cuts at once ([operations.md](operations.md#stopping))'
   },
   'http.trustedproxies': {
     type: cidrs,

@@ -74,11 +74,17 @@ function parseDuration(value: string): number | undefined {
   return value.startsWith('-') ? -ms : ms
 }
 
+/** A duration. @param expected names the bounds */
+const between = (expected: string, leastMs: number, mostMs: number): Type<number> =>
+  ofText(expected, (value) => {
+    const ms = parseDuration(value)
+    return ms !== undefined && ms >= leastMs && ms <= mostMs ? ms : undefined
+  })
+
 /** Timers take no more than 24 days, and a second is as often as anything need be asked. */
-export const interval: Type<number> = ofText('a duration from 1s to 24h, such as 10s', (value) => {
-  const ms = parseDuration(value) ?? 0
-  return ms >= 1000 && ms <= 86_400_000 ? ms : undefined
-})
+export const interval = between('a duration from 1s to 24h, such as 10s', 1000, 86_400_000)
+
+export const drain = between('a duration from 0s to 1h, such as 29s', 0, 3_600_000)
 
 const ADDRESS = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]\s]*)):(\d{1,5})$/
 

@@ -61,7 +61,6 @@ const CASES: { title: string; text: string; ignored?: RegExp[]; problems?: RegEx
       /log\.hooks/,
       /storage\.cache\.blobdescriptor/,
       /storage\.filesystem\.maxthreads/,
-      /http\.draintimeout/,
       /http\.debug/,
       /http\.headers/,
       /redis/,
