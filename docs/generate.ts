@@ -29,7 +29,7 @@ const settings = (of: string): string[][] =>
       `${setting.about}${setting.secret ? '. A secret: it is never printed' : ''}${setting.live ? '. May change while berth runs' : ''}`
     ])
 
-const SECTIONS = ['version', 'log', 'http', 'storage', 'health', 'auth', 'openshift']
+const SECTIONS = ['version', 'log', 'http', 'storage', 'health', 'catalog', 'tags', 'auth', 'openshift']
 
 const others = (of: 'refused' | 'ignored'): string[][] =>
   Object.entries(OTHERS)

@@ -13,7 +13,7 @@ import { metricsRoutes } from './http/metrics.ts'
 import { referrerRoutes } from './http/referrers.ts'
 import { foldRepositoryName } from './http/repository-url.ts'
 import { answerThenDrain, IDLE_MS, isBodyComing, setContentTypeAside } from './http/request-body.ts'
-import { tagRoutes } from './http/tags.ts'
+import { type PageLimits, tagRoutes } from './http/tags.ts'
 import { uploadRoutes } from './http/uploads.ts'
 import { RegistryError } from './oci/error.ts'
 import { healthRoutes } from './operations/health.ts'
@@ -42,6 +42,9 @@ export interface AppParts {
   readOnly?: ReadOnly
   /** What is wrong with the storage, if anything is. */
   trouble?: () => string | undefined
+  /** What every answer gets, by names in lower case. */
+  headers?: Readonly<Record<string, string | readonly string[]>>
+  pages?: PageLimits
   /** How clients reach this server, where there are proxies in front of it. */
   origin?: ExternalOrigin
   /** Who callers are and what they may do. Without it everybody may do everything. */
@@ -64,13 +67,19 @@ const KEEP_ALIVE_MS = 95_000
 /** Room for a long token and for a pull of a thousand ranges. */
 const MAX_HEADER_BYTES = 64 * 1024
 
+/** Where nobody says otherwise. */
+const PAGES: PageLimits = { repositories: 1000, tags: 10_000 }
+
+const ALWAYS = { 'docker-distribution-api-version': 'registry/2.0', 'x-content-type-options': 'nosniff' }
+
 /** Assembles the server; it opens and listens on nothing. */
 export async function createApp(parts: AppParts): Promise<FastifyInstance> {
   const { registry, logger, deletes, tls, metrics } = parts
   const accessLog = parts.accessLog ? logger : undefined
   const { origin = createExternalOrigin({ trustedProxies: [] }) } = parts
   const addressOf = (request: FastifyRequest) => origin.clientAddress(incomingOf(request))
-  const { trouble = () => undefined, readOnly = createReadOnly(false) } = parts
+  const { trouble = () => undefined, readOnly = createReadOnly(false), pages = PAGES } = parts
+  const headers = { ...ALWAYS, ...parts.headers }
   const logParts: LogParts = { refusalOf, addressOf }
   const measureRequest = metrics && createRequestMeter(metrics.recorder)
   // A request without Host is refused in refuseDoubles, in the words of the specification.
@@ -94,7 +103,7 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
     frameworkErrors: (error, request, reply) => {
       measureRequest?.(request, reply)
       if (accessLog !== undefined) logRequest(accessLog, request, reply, logParts)
-      sendError(error, request, reply.header('connection', 'close'))
+      sendError(error, request, reply.headers({ ...headers, connection: 'close' }))
     },
     clientErrorHandler: answerBadHttp
   })
@@ -118,9 +127,7 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
     if (accessLog !== undefined) logRequest(accessLog, request, reply, logParts)
     refuseDoubles(request)
     setContentTypeAside(request)
-    reply
-      .header('docker-distribution-api-version', 'registry/2.0')
-      .header('x-content-type-options', 'nosniff')
+    reply.headers(headers)
     done()
   })
   app.addHook('onSend', (request, reply, payload, done) => {
@@ -174,7 +181,7 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
       pushAgain: identity?.gate.pushAgain ?? (async () => {})
     })
     const listVisible = identity?.listVisible ?? ((_request, page) => repositories.list(page))
-    await v2.register(tagRoutes, { ...registry, listVisible })
+    await v2.register(tagRoutes, { ...registry, listVisible, most: pages })
     await v2.register(referrerRoutes, registry)
     refuseOtherMethods(v2, known)
   })

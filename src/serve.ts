@@ -77,6 +77,8 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     accessLog: !config.log.accesslog.disabled,
     deletes: config.storage.delete.enabled,
     readOnly,
+    headers: config.http.headers,
+    pages: config.pages,
     origin: createExternalOrigin({
       trustedProxies: config.http.trustedproxies,
       tokenRealm: config.openshift.auth.tokenrealm

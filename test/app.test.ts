@@ -263,3 +263,34 @@ t.test(
     t.equal(outcome, 'closed', 'a connection that has been answered does not hold it up')
   }
 )
+
+t.test('every answer gets the headers that an administrator adds, and keeps its own', async (t) => {
+  const headers = {
+    'strict-transport-security': 'max-age=1',
+    'x-twice': ['1', '2'],
+    'x-content-type-options': 'other',
+    'cache-control': 'public'
+  }
+  const world = await berth(t, { headers })
+  const digest = await pushBlob(world, 'a', 'some bytes')
+  for (const [method, url, status] of [
+    ['GET', '/v2/', 200],
+    ['GET', '/healthz', 200],
+    ['GET', `/v2/a/blobs/${digest}`, 200],
+    ['POST', '/v2/a/blobs/uploads/', 202],
+    ['GET', `/v2/a/blobs/${NOWHERE}`, 404],
+    ['GET', '/nowhere', 404],
+    ['TRACE', '/v2/', 405],
+    ['GET', '/v2/%ff/tags/list', 400]
+  ] as const) {
+    const answer = await world.ask(method, url)
+    t.equal(answer.statusCode, status, url)
+    t.match(answer.headers, {
+      'strict-transport-security': 'max-age=1',
+      'x-twice': ['1', '2'],
+      'x-content-type-options': 'other',
+      'docker-distribution-api-version': 'registry/2.0'
+    })
+  }
+  t.match((await world.ask('GET', '/healthz')).headers, { 'cache-control': 'no-cache' })
+})

@@ -36,6 +36,7 @@ export function build(value: Lookup, auth: Config['auth']): Config {
       tls: certificate === undefined || key === undefined ? undefined : { certificate, key },
       draintimeout: value('http.draintimeout'),
       trustedproxies: value('http.trustedproxies'),
+      headers: value('http.headers'),
       maxfailedlogins: value('http.maxfailedlogins')
     },
     storage: {
@@ -50,6 +51,7 @@ export function build(value: Lookup, auth: Config['auth']): Config {
           threshold: value('health.storagedriver.threshold')
         }
       : undefined,
+    pages: { repositories: value('catalog.maxentries'), tags: value('tags.maxtags') },
     auth,
     htpasswd: {
       path: value('auth.htpasswd.path') ?? '',

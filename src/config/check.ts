@@ -2,8 +2,9 @@ import { ABSENT, PRESENT, RESERVED } from './drivers.ts'
 import { variableOf } from './environment.ts'
 import { type Known, knownKeys } from './known.ts'
 import { nearest } from './nearest.ts'
-import { MOVED } from './others.ts'
-import { at, isEmpty, isEmptyLeaf, type Node, put, type Section } from './tree.ts'
+import { MOVED, type Other } from './others.ts'
+import { isDisabled, type Shape } from './sections.ts'
+import { at, isEmpty, isEmptyLeaf, itemsOf, type Node, put, type Section } from './tree.ts'
 
 export interface Checked {
   /** A line each: where, what it must be, what to do. No values, which may be secrets. */
@@ -38,9 +39,11 @@ export function check(root: Section): Checked {
 
   for (const [former, path] of Object.entries(MOVED)) {
     const node = at(root, former)
-    const parent = at(root, former.slice(0, former.lastIndexOf('.')))
+    const keys = former.split('.')
+    const last = keys.pop() ?? ''
+    const parent = keys.length === 0 ? root : at(root, keys.join('.'))
     if (node === undefined || parent?.kind !== 'section') continue
-    parent.entries.delete(former.slice(former.lastIndexOf('.') + 1))
+    parent.entries.delete(last)
     if (at(root, path) === undefined) put(root, path.split('.'), node)
   }
 
@@ -51,7 +54,7 @@ export function check(root: Section): Checked {
       if (isEmptyLeaf(node)) continue
       if (known !== undefined) visit(path, node, known)
       else if (!sections.has(path)) {
-        if (!isEmpty(node)) addUnknown(path, node.origin)
+        if (!isEmpty(node)) addUnknown(path, node.origin, nearest(path, [...keys.keys(), ...sections]))
       } else if (node.kind === 'section') visitAll(node, `${path}.`)
       else if (node.kind === 'items' || !(path in PRESENT)) {
         problems.push(`${subject(path, node.origin)} must be a section, with settings of its own`)
@@ -59,27 +62,55 @@ export function check(root: Section): Checked {
     }
   }
 
-  function visit(path: string, node: Node, { type, other }: Known): void {
+  function visit(path: string, node: Node, { shape, other }: Known): void {
     const { origin } = node
-    if (type.parse(node) === undefined) problems.push(`${subject(path, origin)} must be ${type.expected}`)
-    else if (
-      !isEmpty(node) &&
-      other !== undefined &&
-      !(node.kind === 'leaf' && other.fine?.includes(node.text.trim()))
-    ) {
-      if (other.ignored !== undefined) {
-        const name = origin === variableOf(path) ? origin : `${path} (${origin})`
-        ignored.set(other.ignored, [...(ignored.get(other.ignored) ?? []), name])
-      } else {
-        problems.push(
-          `${subject(path, origin)} asks for what berth cannot do yet (${other.refused}); remove it`
-        )
-      }
+    if (!fits(path, node, shape) || other === undefined || isEmpty(node) || isFine(node, other)) return
+    if (other.ignored !== undefined) {
+      const name = origin === variableOf(path) ? origin : `${path} (${origin})`
+      ignored.set(other.ignored, [...(ignored.get(other.ignored) ?? []), name])
+    } else {
+      problems.push(
+        `${subject(path, origin)} asks for what berth cannot do yet (${other.refused}); remove it`
+      )
     }
   }
 
-  function addUnknown(path: string, origin: string): void {
-    const best = nearest(path, [...keys.keys(), ...sections])
+  function isFine(node: Node, { shape, fine = [] }: Other): boolean {
+    if (node.kind !== 'leaf') return isDisabled(node)
+    const value = 'parse' in shape ? shape.parse(node) : undefined
+    return fine.includes(node.text.trim()) || fine.includes(String(value))
+  }
+
+  /** Whether it is what may stand here; if not, a problem says so. */
+  function fits(path: string, node: Node, shape: Shape): boolean {
+    if ('parse' in shape) {
+      if (shape.parse(node) !== undefined) return true
+      problems.push(`${subject(path, node.origin)} must be ${shape.expected}`)
+      return false
+    }
+    if (isEmptyLeaf(node)) return true
+    if ('each' in shape) {
+      const items = itemsOf(node)
+      if (items !== undefined)
+        return items.map((item, index) => fits(`${path}.${index}`, item, shape.each)).every(Boolean)
+      problems.push(`${subject(path, node.origin)} must be a list`)
+      return false
+    }
+    if (node.kind !== 'section') {
+      problems.push(`${subject(path, node.origin)} must be a section, with settings of its own`)
+      return false
+    }
+    const fitting = [...node.entries].map(([key, part]) => {
+      const known = Object.hasOwn(shape.parts, key) ? shape.parts[key] : undefined
+      if (known !== undefined) return fits(`${path}.${key}`, part, known)
+      const best = nearest(key, Object.keys(shape.parts))
+      if (!isEmpty(part)) addUnknown(`${path}.${key}`, part.origin, best && `${path}.${best}`)
+      return true
+    })
+    return fitting.every(Boolean)
+  }
+
+  function addUnknown(path: string, origin: string, best: string | undefined): void {
     if (origin === variableOf(path)) {
       unknown.push(best === undefined ? origin : `${origin} (did you mean ${variableOf(best)}?)`)
     } else {

@@ -1,4 +1,4 @@
-import type { LogLevel } from './values.ts'
+import type { Headers, LogLevel } from './values.ts'
 
 export type { LogLevel } from './values.ts'
 
@@ -17,6 +17,8 @@ export interface Config {
     readonly draintimeout: number
     /** Addresses and CIDRs of proxies whose forwarding headers tell the truth. */
     readonly trustedproxies: readonly string[]
+    /** What every answer gets. */
+    readonly headers: Headers
     /** Different wrong credentials that an address may show in a minute, and times that one may be shown. */
     readonly maxfailedlogins: number
   }
@@ -28,6 +30,8 @@ export interface Config {
   readonly log: { readonly level: LogLevel; readonly accesslog: { readonly disabled: boolean } }
   /** How often the storage is looked at, and how many failures in a row count; undefined: never. */
   readonly storageHealth: { readonly intervalMs: number; readonly threshold: number } | undefined
+  /** How much a page of repositories, or of tags, holds at most. */
+  readonly pages: { readonly repositories: number; readonly tags: number }
   /** `none` says in as many words that everybody who can connect may do everything. */
   readonly auth: 'none' | 'openshift' | 'htpasswd' | undefined
   readonly htpasswd: {
@@ -57,12 +61,12 @@ export interface Config {
   }
 }
 
-/** Every problem of the settings at once: a line each, with the variable, what it must be and the remedy. */
+/** Every problem of the settings at once: a line each, with the variable, what it must be and the remedy. Notes may explain them. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError'
   readonly problems: readonly string[]
-  constructor(problems: readonly string[]) {
-    super(`the configuration has ${problems.length} problem(s):\n  ${problems.join('\n  ')}`)
+  constructor(problems: readonly string[], notes: readonly string[] = []) {
+    super(`the configuration has ${problems.length} problem(s):\n  ${[...problems, ...notes].join('\n  ')}`)
     this.problems = problems
   }
 }

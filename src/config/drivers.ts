@@ -75,9 +75,23 @@ const SWIFT: Parameters = {
   username: text
 }
 
+const OSS: Parameters = {
+  accesskeyid: text,
+  accesskeysecret: text,
+  bucket: text,
+  chunksize: number,
+  encrypt: boolean,
+  encryptionkeyid: text,
+  endpoint: text,
+  internal: boolean,
+  region: text,
+  rootdirectory: text,
+  secure: boolean
+}
+
 /** Those of distribution and OpenShift that berth does not have, by section, with their parameters. */
 export const ABSENT: Readonly<Record<'storage' | 'auth', Readonly<Record<string, Parameters>>>> = {
-  storage: { s3: S3, s3aws: S3, gcs: GCS, azure: AZURE, swift: SWIFT, oss: {}, inmemory: {} },
+  storage: { s3: S3, s3aws: S3, gcs: GCS, azure: AZURE, swift: SWIFT, oss: OSS, inmemory: {} },
   auth: {
     silly: { realm: text, service: text },
     token: {

@@ -1,11 +1,11 @@
 import { ABSENT, PRESENT } from './drivers.ts'
 import { OTHERS, type Other } from './others.ts'
 import { SETTINGS, type Setting } from './schema.ts'
-import type { Type } from './values.ts'
+import type { Shape } from './sections.ts'
 
 /** A key that may stand in a file; with neither setting nor other it is a parameter of a driver that is not there. */
 export interface Known {
-  readonly type: Type<unknown>
+  readonly shape: Shape
   readonly setting?: Setting
   readonly other?: Other
 }
@@ -13,14 +13,14 @@ export interface Known {
 /** Every key that berth knows, by its path, and every section that holds some. */
 export function knownKeys(): { keys: Map<string, Known>; sections: Set<string> } {
   const keys = new Map<string, Known>()
-  for (const [path, setting] of Object.entries(SETTINGS)) keys.set(path, { type: setting.type, setting })
-  for (const [path, other] of Object.entries(OTHERS)) keys.set(path, { type: other.type, other })
+  for (const [path, setting] of Object.entries(SETTINGS)) keys.set(path, { shape: setting.type, setting })
+  for (const [path, other] of Object.entries(OTHERS)) keys.set(path, { shape: other.shape, other })
   const sections = new Set<string>()
   for (const choice of ['storage', 'auth'] as const) {
     for (const name of PRESENT[choice]) sections.add(`${choice}.${name}`)
     for (const [name, parameters] of Object.entries(ABSENT[choice])) {
       sections.add(`${choice}.${name}`)
-      for (const [key, type] of Object.entries(parameters)) keys.set(`${choice}.${name}.${key}`, { type })
+      for (const [key, shape] of Object.entries(parameters)) keys.set(`${choice}.${name}.${key}`, { shape })
     }
   }
   for (const path of keys.keys()) {

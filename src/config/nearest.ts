@@ -1,18 +1,27 @@
-/** More changes than this, and it was something else that was meant. */
+/** More changes than this in a short name, and it was something else that was meant. */
 const FARTHEST = 3
 
-/** The known name that a mistyped one is most like; undefined if none is. */
+/** The known name that a mistyped one is most like; undefined if none is. Names are paths such as `http.addr`. */
 export function nearest(name: string, known: Iterable<string>): string | undefined {
   let best: string | undefined
-  let least = Math.min(FARTHEST, Math.floor(name.length / 3)) + 1
+  let least = Number.POSITIVE_INFINITY
   for (const candidate of known) {
-    if (Math.abs(candidate.length - name.length) >= least) continue
+    const most = Math.min(farthest(name, candidate), least - 1)
+    if (Math.abs(candidate.length - name.length) > most) continue
     const changes = distance(name, candidate)
-    if (changes >= least) continue
+    if (changes > most) continue
     best = candidate
     least = changes
   }
   return best
+}
+
+/** Of a long word at the end of a path half may be wrong. */
+function farthest(name: string, candidate: string): number {
+  const [keys, others] = [name.split('.'), candidate.split('.')]
+  const longest = Math.max(keys.at(-1)?.length ?? 0, others.at(-1)?.length ?? 0)
+  const ofWord = keys.length === others.length ? Math.floor(longest / 2) : 0
+  return Math.max(ofWord, Math.min(FARTHEST, Math.floor(name.length / 3)))
 }
 
 /** How many letters must be put in, left out or replaced to make one text of the other. */

@@ -1,8 +1,25 @@
-import { anything, boolean, duration, level, list, number, oneOf, type Type, text } from './values.ts'
+import {
+  DEBUG,
+  ENDPOINTS,
+  FILE_CHECKS,
+  HTTP_CHECKS,
+  LETS_ENCRYPT,
+  LOG_FIELDS,
+  LOG_HOOKS,
+  MIDDLEWARE,
+  PLATFORM_RULES,
+  PROXY,
+  REDIS,
+  REPORTING,
+  type Shape,
+  TCP_CHECKS,
+  URL_RULES
+} from './sections.ts'
+import { boolean, duration, list, number, oneOf, text } from './values.ts'
 
 /** A setting of distribution or OpenShift that berth does not obey. */
 export interface Other {
-  readonly type: Type<unknown>
+  readonly shape: Shape
   /** Why nothing comes of it: said in a warning, once. */
   readonly ignored?: string
   /** Why berth does not start with it: it would change where images are stored, who may get in, or what they may do. */
@@ -12,36 +29,37 @@ export interface Other {
   readonly secret?: true
 }
 
-const ignored = (type: Type<unknown>, reason: string, ...fine: string[]): Other => ({
-  type,
+const ignored = (shape: Shape, reason: string, ...fine: string[]): Other => ({
+  shape,
   ignored: reason,
   fine
 })
-const refused = (type: Type<unknown>, reason: string, ...fine: string[]): Other => ({
-  type,
+const refused = (shape: Shape, reason: string, ...fine: string[]): Other => ({
+  shape,
   refused: reason,
   fine
 })
 
 const HEALTH = 'it looks at the storage only'
 const LIMITS = 'it limits no requests yet'
+const EVENTS = 'it tells nobody of events'
+const VALIDATION = 'it checks what OCI asks for'
+const SCHEMA1 = 'it takes no schema 1 manifests'
 const MIRROR = 'it is no pull-through cache'
 const PURGE = 'uploads are removed after a week'
 const CACHE = 'what it remembers, it remembers for 5 s'
 
-/** In the order of docs/configuration.md. What has parts that berth does not look at is one setting. */
+/** In the order of docs/configuration.md. A section whose parts have one reason is one setting. */
 export const OTHERS: Readonly<Record<string, Other>> = {
   'log.formatter': ignored(text, 'lines are text', 'text'),
-  'log.fields': ignored(anything, 'lines have no such fields'),
-  'log.hooks': ignored(anything, 'it sends no mail'),
+  'log.fields': ignored(LOG_FIELDS, 'lines have no such fields'),
+  'log.hooks': ignored(LOG_HOOKS, 'it sends no mail'),
   'log.reportcaller': ignored(boolean, 'it names no source lines', 'false'),
-  loglevel: ignored(level, 'log.level has replaced it'),
   'http.net': refused(oneOf('tcp', 'unix'), 'it listens on TCP only', 'tcp'),
   'http.prefix': ignored(text, 'it answers at /v2/', '/'),
   'http.host': ignored(text, 'its URLs are relative; see openshift.auth.tokenrealm'),
   'http.relativeurls': ignored(boolean, 'its URLs are always relative', 'true'),
-  'http.headers': ignored(anything, 'it sends its own'),
-  'http.debug': ignored(anything, 'it has no debug server'),
+  'http.debug': ignored(DEBUG, 'it has no debug server; for metrics see openshift.metrics'),
   'http.http2.disabled': ignored(boolean, 'it speaks HTTP/1.1', 'true'),
   'http.h2c.enabled': ignored(boolean, 'it speaks HTTP/1.1', 'false'),
   // It asks for TLS 1.2 at least: older values ask for no more than that.
@@ -62,7 +80,7 @@ export const OTHERS: Readonly<Record<string, Other>> = {
   'http.tls.ciphersuites': ignored(list('names of cipher suites'), 'it offers Node’s'),
   'http.tls.clientcas': refused(list('paths of PEM files'), 'it asks for no client certificates'),
   'http.tls.clientauth': refused(text, 'it asks for no client certificates'),
-  'http.tls.letsencrypt': refused(anything, 'it gets no certificates by itself'),
+  'http.tls.letsencrypt': refused(LETS_ENCRYPT, 'it gets no certificates by itself'),
   'storage.filesystem.maxthreads': ignored(number, 'UV_THREADPOOL_SIZE says it'),
   'storage.cache.blobdescriptor': ignored(oneOf('inmemory', 'redis'), CACHE, 'inmemory'),
   'storage.cache.layerinfo': ignored(oneOf('inmemory', 'redis'), CACHE, 'inmemory'),
@@ -73,20 +91,24 @@ export const OTHERS: Readonly<Record<string, Other>> = {
   'storage.maintenance.uploadpurging.age': ignored(duration, PURGE, '168h'),
   'storage.maintenance.uploadpurging.interval': ignored(duration, PURGE),
   'storage.maintenance.uploadpurging.dryrun': ignored(boolean, PURGE, 'false'),
-  'middleware.registry': ignored(anything, 'it has no middleware'),
-  'middleware.repository': ignored(anything, 'it has no middleware'),
-  'middleware.storage': ignored(anything, 'it sends all bytes itself'),
-  'health.file': ignored(anything, HEALTH),
-  'health.http': ignored(anything, HEALTH),
-  'health.tcp': ignored(anything, HEALTH),
-  'catalog.maxentries': ignored(number, 'pages have a limit of their own'),
-  validation: ignored(anything, 'it checks what OCI asks for'),
-  'compatibility.schema1': ignored(anything, 'it takes no schema 1 manifests'),
-  notifications: ignored(anything, 'it tells nobody of events'),
-  redis: ignored(anything, 'it uses no Redis'),
-  reporting: ignored(anything, 'it reports to nobody'),
-  proxy: refused(anything, MIRROR),
-  'policy.repository.classes': refused(anything, 'it cannot tell classes of repositories'),
+  'middleware.registry': ignored(MIDDLEWARE, 'it has no middleware'),
+  'middleware.repository': ignored(MIDDLEWARE, 'it has no middleware'),
+  'middleware.storage': ignored(MIDDLEWARE, 'it sends all bytes itself'),
+  'health.file': ignored(FILE_CHECKS, HEALTH),
+  'health.http': ignored(HTTP_CHECKS, HEALTH),
+  'health.tcp': ignored(TCP_CHECKS, HEALTH),
+  'validation.enabled': ignored(boolean, VALIDATION, 'true', 'false'),
+  'validation.disabled': ignored(boolean, VALIDATION, 'true', 'false'),
+  'validation.manifests.urls': ignored(URL_RULES, VALIDATION),
+  'validation.manifests.indexes': ignored(PLATFORM_RULES, VALIDATION),
+  'compatibility.schema1.enabled': ignored(boolean, SCHEMA1, 'false'),
+  'compatibility.schema1.signingkeyfile': ignored(text, SCHEMA1),
+  'notifications.events.includereferences': ignored(boolean, EVENTS, 'true', 'false'),
+  'notifications.endpoints': ignored(ENDPOINTS, EVENTS),
+  redis: ignored(REDIS, 'it uses no Redis'),
+  reporting: ignored(REPORTING, 'it reports to nobody'),
+  proxy: refused(PROXY, MIRROR),
+  'policy.repository.classes': refused(list('a list of classes'), 'it cannot tell classes of repositories'),
   'openshift.server.addr': ignored(text, 'it has no image streams yet'),
   'openshift.auth.realm': ignored(text, 'challenges name the token endpoint', 'openshift', 'origin'),
   'openshift.audit.enabled': ignored(boolean, 'it has no audit log yet', 'false'),
@@ -101,12 +123,13 @@ export const OTHERS: Readonly<Record<string, Other>> = {
   'openshift.cache.disabled': ignored(boolean, CACHE, 'false'),
   'openshift.cache.blobrepositoryttl': ignored(duration, CACHE, '10m'),
   'openshift.pullthrough.enabled': ignored(boolean, MIRROR, 'false'),
-  'openshift.pullthrough.mirror': ignored(boolean, MIRROR, 'false'),
+  'openshift.pullthrough.mirror': ignored(boolean, MIRROR, 'true', 'false'),
   'openshift.compatibility.acceptschema2': refused(boolean, 'it accepts Docker’s schema 2', 'true')
 }
 
-/** Where settings of the first OpenShift registries are today. */
+/** Where settings of the first OpenShift registries are today, and of distribution's. */
 export const MOVED: Readonly<Record<string, string>> = {
+  loglevel: 'log.level',
   'auth.openshift.realm': 'openshift.auth.realm',
   'auth.openshift.tokenrealm': 'openshift.auth.tokenrealm',
   'auth.openshift.audit.enabled': 'openshift.audit.enabled'

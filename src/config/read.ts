@@ -38,12 +38,14 @@ export async function readConfig(env: Environment, file?: string): Promise<Readi
   const value = lookUp(root, path !== undefined)
   const config = build(value, checked.auth === 'wrong' ? undefined : checked.auth)
   problems.push(...contradictions(config, value, root, checked, path))
-  if (problems.length > 0) throw new ConfigError(problems)
   const { ignored, unknown } = checked
+  const strange = unknown.length > 0 ? [`ignored, since berth does not know them: ${unknown.join(', ')}`] : []
+  // What is missing may be there, misspelt.
+  if (problems.length > 0) throw new ConfigError(problems, strange)
   const reasons = [...ignored].map(([reason, names]) => `${reason}: ${names.join(', ')}`)
   const warnings = [
     ...(reasons.length > 0 ? [`ignored, since berth does not do that; ${reasons.join('; ')}`] : []),
-    ...(unknown.length > 0 ? [`ignored, since berth does not know them: ${unknown.join(', ')}`] : [])
+    ...strange
   ]
   return { config, warnings, root, file: path, value }
 }

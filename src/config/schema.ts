@@ -6,10 +6,12 @@ import {
   cidrs,
   drain,
   failures,
+  headers,
   interval,
   level,
   list,
   oneOf,
+  pageOf,
   processes,
   realm,
   type Type,
@@ -88,6 +90,12 @@ export const SETTINGS = {
     about:
       'addresses and CIDRs of proxies whose forwarding headers are believed: a list, or separated by commas'
   },
+  'http.headers': {
+    type: headers,
+    plain: '',
+    about:
+      'headers that every answer gets, such as `{Strict-Transport-Security: [max-age=31536000]}`; none that answers have anyway'
+  },
   'http.maxfailedlogins': {
     type: failures,
     plain: '300',
@@ -126,6 +134,16 @@ export const SETTINGS = {
     type: threshold,
     plain: '3',
     about: 'so many failures in a row count; one success ends it'
+  },
+  'catalog.maxentries': {
+    type: pageOf(1000),
+    plain: '1000',
+    about: 'repositories that a page of `/v2/_catalog` holds at most, 100 if the client does not say'
+  },
+  'tags.maxtags': {
+    type: pageOf(10_000),
+    plain: '10000',
+    about: 'tags that a page of a list holds at most. CNCF distribution’s default is 1000'
   },
   'auth.htpasswd.path': {
     type: textOf('the path of an htpasswd file'),

@@ -37,6 +37,14 @@ export function isEmpty(node: Node): boolean {
 
 export const isEmptyLeaf = (node: Node): boolean => node.kind === 'leaf' && isEmpty(node)
 
+/** The items of a list. Variables make it of parts that are numbered from 0, where there was none. */
+export function itemsOf(node: Node): Node[] | undefined {
+  if (node.kind === 'items') return node.items
+  if (node.kind === 'leaf') return undefined
+  const items = [...node.entries.keys()].map((_, index) => node.entries.get(`${index}`))
+  return items.every((item) => item !== undefined) ? items : undefined
+}
+
 /** The node at a path such as `http.addr`, if there is one. */
 export function at(root: Node, path: string): Node | undefined {
   let node: Node | undefined = root

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net'
-import { leaf, type Node } from './tree.ts'
+import { itemsOf, leaf, type Node } from './tree.ts'
 
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const
 export type LogLevel = (typeof LOG_LEVELS)[number]
@@ -24,8 +24,9 @@ export const textOf = (expected: string): Type<string> => ofText(expected, (valu
 
 export const text = textOf('text')
 
+/** Also in the words of YAML 1.1, which distribution reads. */
 export const boolean: Type<boolean> = ofText('true or false', (value) =>
-  /^(true|True|TRUE)$/.test(value) ? true : /^(false|False|FALSE)$/.test(value) ? false : undefined
+  /^(true|y|yes|on)$/i.test(value) ? true : /^(false|n|no|off)$/i.test(value) ? false : undefined
 )
 
 export const oneOf = <const T extends string>(...known: T[]): Type<T> =>
@@ -100,20 +101,20 @@ export const address: Type<{ host: string; port: number }> = ofText(
 )
 
 /** A YAML list, or one text with items separated by commas or spaces. */
-const itemsOf = (node: Node): string[] | undefined => {
-  if (node.kind === 'section') return undefined
-  if (node.kind === 'leaf') return node.text.split(/[\s,]+/).filter((item) => item !== '')
-  return node.items.every((item) => item.kind === 'leaf')
-    ? node.items.map(({ text }) => text.trim())
-    : undefined
+const textsOf = (node: Node): string[] | undefined =>
+  node.kind === 'leaf' ? node.text.split(/[\s,]+/).filter((item) => item !== '') : leavesOf(node)
+
+const leavesOf = (node: Node): string[] | undefined => {
+  const items = itemsOf(node)
+  return items?.every((item) => item.kind === 'leaf') ? items.map(({ text }) => text.trim()) : undefined
 }
 
-export const list = (expected: string): Type<readonly string[]> => ({ expected, parse: itemsOf })
+export const list = (expected: string): Type<readonly string[]> => ({ expected, parse: textsOf })
 
 export const cidrs: Type<readonly string[]> = {
   expected: 'addresses or CIDRs, a list or separated by commas, such as 10.128.0.0/14, fd01::/48',
   parse(node) {
-    const items = itemsOf(node)
+    const items = textsOf(node)
     return items?.every(isCidr) ? items : undefined
   }
 }
@@ -138,6 +139,60 @@ export const realm: Type<string> = ofText(
   'at most 100 printable ASCII characters without " and \\',
   (value) => (/^[ !#-[\]-~]{1,100}$/.test(value) ? value : undefined)
 )
+
+/** Names, each with a list of values, or one. */
+export const headerLists: Type<Readonly<Record<string, readonly string[]>>> = {
+  expected: 'names of headers, each with a list of values',
+  parse(node) {
+    if (node.kind !== 'section') return node.kind === 'leaf' && node.text.trim() === '' ? {} : undefined
+    const given = [...node.entries].map(
+      ([name, value]) => [name, value.kind === 'leaf' ? [value.text] : leavesOf(value)] as const
+    )
+    return given.every((header): header is readonly [string, string[]] => header[1] !== undefined)
+      ? Object.fromEntries(given)
+      : undefined
+  }
+}
+
+/** RFC 9110 §5.6.2 and §5.5, without what is beyond ASCII. */
+const HEADER_NAME = /^[!#$%&'*+.^_`|~\w-]+$/
+const HEADER_VALUE = /^[\t -~]*$/
+
+/** What HTTP or the registry says with a meaning of its own. */
+const TAKEN =
+  /^(accept-ranges|allow|connection|content-(encoding|length|range|type)|date|docker-.*|etag|host|keep-alive|link|location|oci-.*|proxy-.*|range|retry-after|te|trailer|transfer-encoding|upgrade|www-authenticate)$/i
+
+/** By names in lower case; what has one value is that. */
+export type Headers = Readonly<Record<string, string | readonly string[]>>
+
+export const headers: Type<Headers> = {
+  expected:
+    'names of headers, each with a list of values in ASCII; none that answers have anyway, such as Content-Length, ' +
+    'Location or Docker-…',
+  parse(node) {
+    const lists = headerLists.parse(node)
+    if (lists === undefined) return undefined
+    const given = Object.entries(lists)
+    const isFine = given.every(
+      ([name, values]) =>
+        HEADER_NAME.test(name) && !TAKEN.test(name) && values.every((value) => HEADER_VALUE.test(value))
+    )
+    if (!isFine) return undefined
+    return Object.fromEntries(
+      given.map(([name, [first = '', ...others]]) => [
+        name.toLowerCase(),
+        others.length === 0 ? first : [first, ...others]
+      ])
+    )
+  }
+}
+
+/** How much a page holds at most. As with distribution 0 and less mean the default. */
+export const pageOf = (most: number): Type<number> =>
+  ofText('a whole number, such as 1000', (value) => {
+    const count = /^-?\d{1,15}$/.test(value) ? Number(value) : undefined
+    return count !== undefined && count <= 0 ? most : count
+  })
 
 /** For what has parts that berth does not look at. */
 export const anything: Type<true> = { expected: 'anything', parse: () => true }

@@ -9,16 +9,20 @@ interface TagsRoute {
   Params: { name: string }
 }
 
-/** Without `n` a client expects all the tags; beyond this many it is given a link to the rest. */
-const MAX_TAGS = 10_000
-
-/** CNCF distribution's default page of the catalog, and the page that the busiest client asks for. */
+/** CNCF distribution's default page of the catalog. */
 const CATALOG_PAGE = 100
-const MAX_REPOSITORIES = 1000
+
+/** How much a page holds at most. */
+export interface PageLimits {
+  repositories: number
+  /** Without `n` a client expects all the tags; beyond this many it is given a link to the rest. */
+  tags: number
+}
 
 export interface TagParts {
   tags: Tags
   repositories: Repositories
+  most: PageLimits
   /** The repositories that the request's caller may pull from. */
   listVisible(request: FastifyRequest, page: ListingPage): Promise<Listing<string>>
 }
@@ -26,7 +30,7 @@ export interface TagParts {
 /** What there is: the tags of a repository, and the repositories. Distribution spec: "Content Discovery". */
 export async function tagRoutes(
   app: FastifyInstance,
-  { tags, repositories, listVisible }: TagParts
+  { tags, repositories, most, listVisible }: TagParts
 ): Promise<void> {
   app.route<TagsRoute>({
     method: ['GET', 'HEAD'],
@@ -34,7 +38,7 @@ export async function tagRoutes(
     config: { action: 'pull' },
     handler: async (request, reply) => {
       const name = repositoryOf(request)
-      const n = pageSize(request, MAX_TAGS, MAX_TAGS)
+      const n = pageSize(request, most.tags, most.tags)
       const { items, next } = await tags.list(name, { n, last: queryValue(request, 'last') })
       if (items.length === 0) await repositories.require(name)
       if (next !== undefined) {
@@ -56,7 +60,7 @@ export async function tagRoutes(
     url: '/v2/_catalog',
     config: { action: 'catalog' },
     handler: async (request, reply) => {
-      const n = pageSize(request, CATALOG_PAGE, MAX_REPOSITORIES)
+      const n = pageSize(request, Math.min(CATALOG_PAGE, most.repositories), most.repositories)
       const { items, next } = await listVisible(request, { n, last: queryValue(request, 'last') })
       if (next !== undefined) {
         reply.header(

@@ -76,9 +76,9 @@ t.test('a value that cannot be is refused with its variable and what it must be'
       'REGISTRY_HTTP_ADDR',
       ['5000', 'localhost', '127.0.0.1:65536', '127.0.0.1:x', '::1:5000', 'http://a:1', 'a b:1']
     ],
-    ['REGISTRY_STORAGE_DELETE_ENABLED', ['1', 'yes', 'maybe']],
+    ['REGISTRY_STORAGE_DELETE_ENABLED', ['1', 'yess', 'maybe', '[true]']],
     ['REGISTRY_LOG_LEVEL', ['loud', 'trace?']],
-    ['REGISTRY_LOG_ACCESSLOG_DISABLED', ['on']],
+    ['REGISTRY_LOG_ACCESSLOG_DISABLED', ['onn']],
     ['REGISTRY_HTTP_PROCESSES', ['0', '65', '-1', '1.5', 'many', '1e1']],
     ['REGISTRY_AUTH', ['ldap', 'token', 'None?']]
   ]
@@ -177,7 +177,8 @@ t.test('what looks like a setting and is none is told of, what does not is not',
     MY_REGISTRY_HTTP_ADDR: 'x'
   })
   t.strictSame(warnings, [
-    'ignored, since berth does not do that; it has no debug server: http.debug (REGISTRY_HTTP_DEBUG_ADDR)',
+    'ignored, since berth does not do that; it has no debug server; for metrics see openshift.metrics: ' +
+      'http.debug (REGISTRY_HTTP_DEBUG_ADDR)',
     'ignored, since berth does not know them: REGISTRY_HTTP_ADR (did you mean REGISTRY_HTTP_ADDR?), REGISTRY_WHATEVER'
   ])
 })

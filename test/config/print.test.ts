@@ -37,7 +37,8 @@ t.test('what was printed is a file that says the same', async (t) => {
     {
       REGISTRY_AUTH: 'openshift',
       REGISTRY_HTTP_ADDR: ':5000',
-      REGISTRY_HTTP_TRUSTEDPROXIES: '10.0.0.1, 10.0.0.2',
+      REGISTRY_HTTP_TRUSTEDPROXIES: '10.0.0.1, 10.0.0.2, fd01::/48',
+      REGISTRY_HTTP_HEADERS: '{X-A: [a, "b: c"], X-B: d}',
       REGISTRY_OPENSHIFT_KUBECONFIG: '1.5',
       REGISTRY_OPENSHIFT_AUTH_AUDIENCES: '["a", b]',
       REGISTRY_HTTP_TLS_CERTIFICATE: '/c',

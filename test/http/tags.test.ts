@@ -193,3 +193,15 @@ t.test('a repository whose manifests were all deleted is not in the catalog (R-1
   await must(202, world.ask('DELETE', `/v2/a/manifests/${digest}`))
   t.strictSame((await world.ask('GET', '/v2/_catalog')).json().repositories, ['b'])
 })
+
+t.test('an administrator says how much a page holds at most', async (t) => {
+  const world = await berth(t, { pages: { repositories: 3, tags: 2 } })
+  for (const name of ['a', 'b', 'c', 'd']) await pushImage(world, name)
+  await tagged(world, 'a', ['t1', 't2', 't3'])
+  for (const query of ['?n=100', '']) {
+    const repositories = await pages(world, `/v2/_catalog${query}`, 'repositories')
+    t.strictSame(repositories, [['a', 'b', 'c'], ['d']], query)
+    t.strictSame(await pages(world, `/v2/a/tags/list${query}`, 'tags'), [['t1', 't2'], ['t3']], query)
+  }
+  t.strictSame((await world.ask('GET', '/v2/_catalog?n=1')).json().repositories, ['a'])
+})
