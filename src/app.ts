@@ -17,6 +17,7 @@ import { type PageLimits, tagRoutes } from './http/tags.ts'
 import { uploadRoutes } from './http/uploads.ts'
 import { RegistryError } from './oci/error.ts'
 import { healthRoutes } from './operations/health.ts'
+import type { Limits } from './operations/limits.ts'
 import { type Logger, type LogParts, logRequest } from './operations/logs.ts'
 import type { Recorder } from './operations/metrics/recorder.ts'
 import { createRequestMeter, measureTraffic } from './operations/metrics/requests.ts'
@@ -36,6 +37,8 @@ export interface AppParts {
   accessLog: boolean
   /** Whether tags, manifests and blobs may be deleted. */
   deletes: boolean
+  /** How many requests run at once. Without it as many as come. */
+  limits?: Limits
   /** Without it the server speaks plain HTTP. */
   tls?: Tls
   /** `storage.maintenance.readonly.enabled`; without it never. */
@@ -74,7 +77,7 @@ const ALWAYS = { 'docker-distribution-api-version': 'registry/2.0', 'x-content-t
 
 /** Assembles the server; it opens and listens on nothing. */
 export async function createApp(parts: AppParts): Promise<FastifyInstance> {
-  const { registry, logger, deletes, tls, metrics } = parts
+  const { registry, logger, deletes, tls, metrics, limits } = parts
   const accessLog = parts.accessLog ? logger : undefined
   const { origin = createExternalOrigin({ trustedProxies: [] }) } = parts
   const addressOf = (request: FastifyRequest) => origin.clientAddress(incomingOf(request))
@@ -163,8 +166,10 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
   await app.register(healthRoutes, { trouble })
   await app.register(async (v2) => {
     const known = collectMethods(v2)
-    v2.addHook('onRequest', (request, _reply, done) => {
-      done(trouble() !== undefined && needsStorage(request) ? new RegistryError('UNAVAILABLE') : undefined)
+    v2.addHook('onRequest', (request, reply, done) => {
+      if (trouble() !== undefined && needsStorage(request)) done(new RegistryError('UNAVAILABLE'))
+      else if (limits === undefined) done()
+      else limits.admit(request, reply, done)
     })
     const { gate } = identity ?? {}
     guardAccess(v2, { deletes, readOnly, methods: known, gate, metricsSecret: metrics?.secret })

@@ -9,6 +9,7 @@ import { openMetrics } from './operations/metrics/open.ts'
 import { createRecorder } from './operations/metrics/recorder.ts'
 import { startReports } from './operations/metrics/reports.ts'
 import { createCounting } from './processes/counting.ts'
+import { createOwnLeases, createPodPermits, createWorkerLeases } from './processes/leasing.ts'
 import type { FromPrimary, FromWorker } from './processes/messages.ts'
 import { createSiblings } from './processes/siblings.ts'
 import type { Serving } from './serve.ts'
@@ -90,6 +91,7 @@ async function startAlone(config: Config, secret: string, logger: Logger): Promi
     siblings: alone,
     leads: true,
     announce: (address) => startLine(config, address),
+    leases: createOwnLeases(config.openshift.requests),
     metrics: config.openshift.metrics.enabled ? openMetrics('1') : undefined
   })
 }
@@ -98,6 +100,7 @@ async function startAlone(config: Config, secret: string, logger: Logger): Promi
 async function startWorkers(first: Config, secret: string, logger: Logger): Promise<Serving | undefined> {
   const { supervise } = await import('./processes/supervise.ts')
   let config = first
+  const permits = createPodPermits(config.openshift.requests)
   const counting = config.openshift.metrics.enabled ? openMetrics('primary') : undefined
   const restarts = counting?.recorder.counter('workerRestarts')
   const supervision = supervise({
@@ -110,6 +113,7 @@ async function startWorkers(first: Config, secret: string, logger: Logger): Prom
     stopMs: Math.max(config.http.draintimeout, LEAST_STOP_MS) + LATE_MS,
     logger,
     metrics: counting?.metrics,
+    permits,
     onReplaced: () => restarts?.add()
   })
   if (!(await supervision.started)) return undefined
@@ -118,6 +122,7 @@ async function startWorkers(first: Config, secret: string, logger: Logger): Prom
     reload(now) {
       config = now
       logger.setLevel(now.log.level)
+      permits.set(now.openshift.requests)
       return supervision.reload(now)
     }
   }
@@ -133,12 +138,14 @@ async function work({ config, secret }: { config: Config; secret: string }): Pro
   const { siblings, receive } = createSiblings(tell)
   const place = Number(process.env[PLACE])
   const counting = createCounting(tell)
+  const permits = createWorkerLeases(tell)
   const recorder = config.openshift.metrics.enabled ? createRecorder() : undefined
   const reports = recorder && startReports(recorder, `${place}`, counting.tell)
   const server = Promise.withResolvers<Serving>()
   process.on('message', async (message: FromPrimary) => {
     receive(message)
     counting.receive(message)
+    permits.receive(message)
     if (message.type === 'reload') {
       await (await server.promise).reload(message.config)
       tell({ type: 'reloaded', id: message.id })
@@ -162,6 +169,7 @@ async function work({ config, secret }: { config: Config; secret: string }): Pro
         if (process.env[AGAIN] !== undefined) return `${which} again`
         return place === 1 ? startLine(config, address) : `${which} as well`
       },
+      leases: permits.leases,
       metrics: recorder && {
         recorder,
         text() {

@@ -9,6 +9,7 @@ import { createKeyRing, deriveKeys, type KeyRing, TOKEN_LIFE_MS } from './auth/k
 import { openIdentity } from './auth/open.ts'
 import { type Config, ConfigError } from './config/config.ts'
 import { follow } from './operations/follow.ts'
+import { createLimits, type Leases } from './operations/limits.ts'
 import type { Logger } from './operations/logs.ts'
 import { countCalls, countLookups, countPurged } from './operations/metrics/counts.ts'
 import { meteredStorage } from './operations/metrics/storage.ts'
@@ -42,6 +43,8 @@ export interface ServeOptions {
   leads: boolean
   /** What is logged once requests are answered. */
   announce: (address: string) => string
+  /** Shares of the pod's permits for requests, where their number is limited. */
+  leases: Leases
   /** Where what is done is counted, and what all processes have counted. Without it nothing is. */
   metrics?: Omit<MetricsParts, 'secret'> | undefined
 }
@@ -70,11 +73,13 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   const health =
     storageHealth && watchStorage({ ...storageHealth, probe: registry.probe, leads, siblings, logger })
   const readOnly = createReadOnly(config.storage.maintenance.readonly.enabled)
+  const limits = createLimits({ leases: options.leases, limits: config.openshift.requests, recorder })
   const app = await createApp({
     registry,
     ...(health !== undefined && { trouble: health.trouble }),
     logger,
     accessLog: !config.log.accesslog.disabled,
+    limits,
     deletes: config.storage.delete.enabled,
     readOnly,
     headers: config.http.headers,
@@ -102,8 +107,9 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   }
   return {
     stop: () => stop(app, settled, options),
-    reload({ log, storage }) {
+    reload({ log, storage, openshift }) {
       logger.setLevel(log.level)
+      limits.set(openshift.requests)
       return readOnly.set(storage.maintenance.readonly.enabled)
     }
   }

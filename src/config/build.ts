@@ -68,7 +68,19 @@ export function build(value: Lookup, auth: Config['auth']): Config {
         anonymouscatalog: value('openshift.auth.anonymouscatalog'),
         curestalecredentials: value('openshift.auth.curestalecredentials')
       },
-      metrics: { enabled: value('openshift.metrics.enabled'), secret: value('openshift.metrics.secret') }
+      metrics: { enabled: value('openshift.metrics.enabled'), secret: value('openshift.metrics.secret') },
+      requests: {
+        read: {
+          maxrunning: value('openshift.requests.read.maxrunning'),
+          maxinqueue: value('openshift.requests.read.maxinqueue'),
+          maxwaitinqueue: value('openshift.requests.read.maxwaitinqueue')
+        },
+        write: {
+          maxrunning: value('openshift.requests.write.maxrunning'),
+          maxinqueue: value('openshift.requests.write.maxinqueue'),
+          maxwaitinqueue: value('openshift.requests.write.maxwaitinqueue')
+        }
+      }
     }
   })
 }

@@ -58,7 +58,17 @@ export interface Config {
     }
     /** `/extensions/v2/metrics`: who shows the secret may read it; without one the cluster decides. */
     readonly metrics: { readonly enabled: boolean; readonly secret: string | undefined }
+    /** How many requests run and wait at once, over all processes. */
+    readonly requests: { readonly read: RequestLimit; readonly write: RequestLimit }
   }
+}
+
+export interface RequestLimit {
+  /** 0: as many as come. */
+  readonly maxrunning: number
+  readonly maxinqueue: number
+  /** Milliseconds; 0: for ever. */
+  readonly maxwaitinqueue: number
 }
 
 /** Every problem of the settings at once: a line each, with the variable, what it must be and the remedy. Notes may explain them. */

@@ -41,7 +41,6 @@ const refused = (shape: Shape, reason: string, ...fine: string[]): Other => ({
 })
 
 const HEALTH = 'it looks at the storage only'
-const LIMITS = 'it limits no requests yet'
 const EVENTS = 'it tells nobody of events'
 const VALIDATION = 'it checks what OCI asks for'
 const SCHEMA1 = 'it takes no schema 1 manifests'
@@ -112,12 +111,6 @@ export const OTHERS: Readonly<Record<string, Other>> = {
   'openshift.server.addr': ignored(text, 'it has no image streams yet'),
   'openshift.auth.realm': ignored(text, 'challenges name the token endpoint', 'openshift', 'origin'),
   'openshift.audit.enabled': ignored(boolean, 'it has no audit log yet', 'false'),
-  'openshift.requests.read.maxrunning': ignored(number, LIMITS, '0'),
-  'openshift.requests.read.maxinqueue': ignored(number, LIMITS, '0'),
-  'openshift.requests.read.maxwaitinqueue': ignored(duration, LIMITS, '0', '0s'),
-  'openshift.requests.write.maxrunning': ignored(number, LIMITS, '0'),
-  'openshift.requests.write.maxinqueue': ignored(number, LIMITS, '0'),
-  'openshift.requests.write.maxwaitinqueue': ignored(duration, LIMITS, '0', '0s'),
   'openshift.quota.enabled': ignored(boolean, 'it has no quotas yet', 'false'),
   'openshift.quota.cachettl': ignored(duration, 'it has no quotas yet', '1m'),
   'openshift.cache.disabled': ignored(boolean, CACHE, 'false'),

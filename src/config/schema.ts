@@ -14,10 +14,12 @@ import {
   pageOf,
   processes,
   realm,
+  requests,
   type Type,
   text,
   textOf,
-  threshold
+  threshold,
+  wait
 } from './values.ts'
 
 /** Beyond this many CPUs the disk or the network is what limits. */
@@ -204,6 +206,43 @@ export const SETTINGS = {
     type: text,
     secret: true,
     about: 'who shows it may read metrics, and nobody else; without it the cluster says who may'
+  },
+  'openshift.requests.read.maxrunning': {
+    type: requests,
+    plain: '0',
+    live: true,
+    about:
+      'so many requests that read may run at once in all processes together; 0: as many as come ([operations.md](operations.md#request-limits))'
+  },
+  'openshift.requests.read.maxinqueue': {
+    type: requests,
+    plain: '0',
+    live: true,
+    about: 'so many more may wait; others are 429 at once'
+  },
+  'openshift.requests.read.maxwaitinqueue': {
+    type: wait,
+    plain: '0s',
+    live: true,
+    about: 'for so long; then they are 429 as well. 0: for ever'
+  },
+  'openshift.requests.write.maxrunning': {
+    type: requests,
+    plain: '0',
+    live: true,
+    about: 'the same of requests that write'
+  },
+  'openshift.requests.write.maxinqueue': {
+    type: requests,
+    plain: '0',
+    live: true,
+    about: 'so many more of these may wait'
+  },
+  'openshift.requests.write.maxwaitinqueue': {
+    type: wait,
+    plain: '0s',
+    live: true,
+    about: 'for so long; 0: for ever'
   }
 } as const satisfies Record<string, Setting>
 

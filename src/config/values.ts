@@ -46,6 +46,7 @@ const whole = (least: number, most: number): Type<number> =>
 
 export const processes = whole(1, MAX_PROCESSES)
 export const failures = whole(1, 1000)
+export const requests = whole(0, 1_000_000)
 
 export const number: Type<number> = ofText('a whole number', (value) =>
   /^-?\d{1,15}$/.test(value) ? Number(value) : undefined
@@ -84,6 +85,8 @@ const between = (expected: string, leastMs: number, mostMs: number): Type<number
 
 /** Timers take no more than 24 days, and a second is as often as anything need be asked. */
 export const interval = between('a duration from 1s to 24h, such as 10s', 1000, 86_400_000)
+
+export const wait = between('a duration of 0s or more, such as 30s', 0, Number.POSITIVE_INFINITY)
 
 export const drain = between('a duration from 0s to 1h, such as 29s', 0, 3_600_000)
 

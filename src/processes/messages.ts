@@ -1,5 +1,7 @@
 import type { Config } from '../config/config.ts'
+import type { Kind } from '../operations/limits.ts'
 import type { Batch } from '../operations/metrics/recorder.ts'
+import type { ToHolder, ToPermits } from './permits.ts'
 
 /** What a worker tells the primary. Questions and answers are for its siblings: see registry/siblings.ts. */
 export type FromWorker =
@@ -9,6 +11,7 @@ export type FromWorker =
   | { type: 'answer'; id: number; answer?: string | undefined }
   | { type: 'counted'; batch: Batch }
   | { type: 'metrics'; id: number }
+  | { type: 'permits'; words: [Kind, ToPermits][] }
 
 /** What the primary tells a worker. */
 export type FromPrimary =
@@ -17,3 +20,4 @@ export type FromPrimary =
   | { type: 'question'; id: number; topic: string; question: string }
   | { type: 'answers'; id: number; answers: string[] }
   | { type: 'metrics'; id: number; text: string }
+  | { type: 'permits'; words: [Kind, ToHolder][] }

@@ -2,6 +2,7 @@ import cluster, { type Worker } from 'node:cluster'
 import type { Config } from '../config/config.ts'
 import type { Logger } from '../operations/logs.ts'
 import type { Metrics } from '../operations/metrics/registry.ts'
+import type { PodPermits } from './leasing.ts'
 import type { FromPrimary, FromWorker } from './messages.ts'
 import { type Correspondent, createRelay } from './relay.ts'
 
@@ -20,6 +21,8 @@ export interface SuperviseOptions {
   logger: Logger
   /** Counts what workers tell of. */
   metrics?: Metrics | undefined
+  /** What workers lease, so that no more requests run than may. */
+  permits: PodPermits
   /** Told each time that a worker takes the place of one that died. */
   onReplaced?: (() => void) | undefined
 }
@@ -44,6 +47,7 @@ export function supervise({
   stopMs,
   logger,
   metrics,
+  permits,
   onReplaced
 }: SuperviseOptions): Supervision {
   cluster.schedulingPolicy = cluster.SCHED_NONE
@@ -61,6 +65,7 @@ export function supervise({
     const correspondent = { send: (message: FromPrimary) => post(worker, message) }
     running.set(worker, correspondent)
     relay.join(correspondent)
+    permits.join(correspondent)
 
     worker.on('message', (message: FromWorker) => {
       if (message.type === 'serving') onServing()
@@ -69,7 +74,8 @@ export function supervise({
       else if (message.type === 'metrics') {
         const { id } = message
         metrics?.text().then((text) => correspondent.send({ type: 'metrics', id, text }))
-      } else relay.receive(correspondent, message)
+      } else if (message.type === 'permits') permits.receive(correspondent, message)
+      else relay.receive(correspondent, message)
     })
     // Whoever is gone while a message is on its way will not miss it.
     worker.on('error', (error) => logger.debug(error, 'a message to a process was lost'))
@@ -77,6 +83,7 @@ export function supervise({
       running.delete(worker)
       relay.leave(correspondent)
       reloads.leave(worker)
+      permits.leave(correspondent)
       metrics?.leave(worker)
       if (stopping && running.size === 0) gone.resolve()
       if (stopping) return

@@ -8,6 +8,7 @@ import { createOwnership, createUnchecked } from '../../src/auth/ownership.ts'
 import { createTold } from '../../src/auth/told.ts'
 import { createApiServer } from '../../src/kubernetes/api-server.ts'
 import type { TransportOptions } from '../../src/kubernetes/transport.ts'
+import type { Limits } from '../../src/operations/limits.ts'
 import type { Logger } from '../../src/operations/logs.ts'
 import { createRecorder } from '../../src/operations/metrics/recorder.ts'
 import { createRegistry } from '../../src/registry/registry.ts'
@@ -45,6 +46,7 @@ export interface WorldOptions {
   secret?: string
   deletes?: boolean
   accessLog?: boolean
+  limits?: Limits
   /** Who shows it may read metrics. */
   metricsSecret?: string
   /** For calls to the API server. */
@@ -102,6 +104,7 @@ export async function world(t: Test, options: WorldOptions = {}): Promise<World>
     identity,
     deletes,
     accessLog: options.accessLog ?? false,
+    ...(options.limits !== undefined && { limits: options.limits }),
     metrics: { recorder: createRecorder(), secret: options.metricsSecret, text: async () => 'metrics\n' },
     origin: createExternalOrigin({ trustedProxies: options.trustedProxies ?? [] })
   })

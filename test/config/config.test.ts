@@ -80,6 +80,9 @@ t.test('a value that cannot be is refused with its variable and what it must be'
     ['REGISTRY_LOG_LEVEL', ['loud', 'trace?']],
     ['REGISTRY_LOG_ACCESSLOG_DISABLED', ['onn']],
     ['REGISTRY_HTTP_PROCESSES', ['0', '65', '-1', '1.5', 'many', '1e1']],
+    ['REGISTRY_OPENSHIFT_REQUESTS_READ_MAXRUNNING', ['-1', '1.5', '1000001', 'many']],
+    ['REGISTRY_OPENSHIFT_REQUESTS_WRITE_MAXINQUEUE', ['-1', '10s']],
+    ['REGISTRY_OPENSHIFT_REQUESTS_READ_MAXWAITINQUEUE', ['-1s', '30', 'long']],
     ['REGISTRY_AUTH', ['ldap', 'token', 'None?']]
   ]
   for (const [name, values] of cases) {

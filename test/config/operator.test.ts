@@ -78,6 +78,14 @@ const SOMETIMES = {
     'TLS_AES_128_GCM_SHA256,TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,TLS_CHACHA20_POLY1305_SHA256'
 }
 
+/** What its limits on requests come to, and what they are otherwise. */
+const REQUESTS = {
+  read: { maxrunning: 10, maxinqueue: 20, maxwaitinqueue: 30_000 },
+  write: { maxrunning: 10, maxinqueue: 20, maxwaitinqueue: 0 }
+}
+const NO_LIMIT = { maxrunning: 0, maxinqueue: 0, maxwaitinqueue: 0 }
+const UNLIMITED = { read: NO_LIMIT, write: NO_LIMIT }
+
 const FILESYSTEM = {
   REGISTRY_STORAGE: 'filesystem',
   REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY: '/registry'
@@ -277,8 +285,10 @@ for (const [type, env] of Object.entries(TYPES)) {
             },
             storage: { filesystem: { rootdirectory: '/registry' }, delete: { enabled: true } },
             log: { level: 'info' },
-            storageHealth: { intervalMs: 10_000, threshold: 1 }
+            storageHealth: { intervalMs: 10_000, threshold: 1 },
+            openshift: { requests: conditional === SOMETIMES ? REQUESTS : UNLIMITED }
           })
+          t.notMatch(warnings[0], /requests/i)
           t.equal(warnings.length, 1, 'nothing is unknown')
           const line = warnings[0]?.replaceAll(file ?? 'no file', '/config.yml') ?? ''
           t.ok(line.length <= 1024, 'the log does not cut it')

@@ -73,6 +73,11 @@ export const COUNTERS = {
     help: 'Public pulls that were let in although their credential is stale.',
     labels: []
   },
+  limitedRefused: {
+    name: 'berth_limited_requests_refused_total',
+    help: 'Requests that were answered 429 since too many were running and waiting, or waited too long.',
+    labels: ['kind']
+  },
   workerRestarts: {
     name: 'berth_worker_restarts_total',
     help: 'Processes that died and were replaced.',
@@ -96,6 +101,16 @@ export const GAUGES = {
     name: 'berth_uploads_receiving',
     help: 'Requests that upload a blob and are being served.',
     labels: []
+  },
+  limitedRunning: {
+    name: 'berth_limited_requests_running',
+    help: 'Requests that run and count for the limit of their kind, read or write.',
+    labels: ['kind']
+  },
+  limitedWaiting: {
+    name: 'berth_limited_requests_waiting',
+    help: 'Requests that wait until another of their kind, read or write, has ended.',
+    labels: ['kind']
   },
   connections: {
     name: 'berth_network_connections',
