@@ -7,12 +7,11 @@ import { createLedger } from '../support/ledger.ts'
 import { freePort, type RunningServer, scratch, startBerth } from '../support/processes.ts'
 import { createPusher } from '../support/pusher.ts'
 import { seeded } from '../support/random.ts'
-import { clientPortsOf, isListening } from '../support/sockets.ts'
 import { auditStorage } from '../support/storage-folder.ts'
-import { createPushing, type InFlight, type World } from '../support/traffic.ts'
+import { createPushing, type InFlight, isCut, type World } from '../support/traffic.ts'
 import { createVerdict, eventually, numberOption, within } from '../support/verdict.ts'
 import { createVerification } from '../support/verification.ts'
-import { processTree } from '../support/vitals.ts'
+import { killWorker, workersOf } from '../support/workers.ts'
 
 const CLIENTS = 8
 const rounds = numberOption('rounds', 20)
@@ -22,17 +21,21 @@ const verdict = createVerdict()
 
 const root = scratch()
 const port = await freePort()
+const url = `http://127.0.0.1:${port}`
+/** Connections that a killed worker had. */
+const lostPorts = new Set<number>()
 const world: World = {
-  url: `http://127.0.0.1:${port}`,
+  connect: () => createClient(url),
   ledger: createLedger(),
+  sizes: [100, 10_000, 100_000, 1_000_000, 4_000_000],
   parked: [],
   contents: [],
   killed: false,
-  lostPorts: new Set(),
+  expects: (error) => isCut(error, lostPorts),
   figures: {}
 }
 const pushing = Array.from({ length: CLIENTS }, (_, id) => createPushing(world, id, random.branch(id)))
-const client = createClient(world.url)
+const client = createClient(url)
 const pusher = createPusher(client)
 const verification = createVerification(client, world.ledger, verdict)
 const sound = new Set<string>()
@@ -64,7 +67,7 @@ verdict.check(verdict.failures() === 0, 'nothing acknowledged is lost, nothing u
 /** All clients push at once, and in the midst of it processes are killed, in the end all of them. */
 async function killAmidTraffic(server: RunningServer, afterMs: number): Promise<InFlight[]> {
   world.killed = false
-  world.lostPorts.clear()
+  lostPorts.clear()
   const clients = pushing.map(async (one) => {
     try {
       return await one.pushUntilKilled()
@@ -74,11 +77,13 @@ async function killAmidTraffic(server: RunningServer, afterMs: number): Promise<
     }
   })
   await sleep(afterMs)
-  const workers = processTree(server.pid).slice(1)
+  const workers = workersOf(server)
   const way = workers.length === 0 ? 'group' : random.pick(['group', 'primary', 'worker'])
   if (way === 'worker') {
     for (let kills = random.between(1, 3); kills > 0; kills -= 1) {
-      await killWorker(server)
+      const isReplaced = await killWorker(server, random.pick(workersOf(server)), lostPorts)
+      verdict.must(isReplaced, 'a worker that was killed is replaced')
+      count('kills of single workers')
       await sleep(Math.round(random.next() * 1000))
     }
   }
@@ -92,22 +97,6 @@ async function killAmidTraffic(server: RunningServer, afterMs: number): Promise<
   const inFlight = await within(30_000, 'clients of a killed server', Promise.all(clients))
   world.ledger.cut()
   return inFlight.filter((one) => one !== undefined)
-}
-
-/** Kills one worker, and waits until another has taken its place. Its connections, and no others, may break. */
-async function killWorker(server: RunningServer): Promise<void> {
-  const workersNow = (): number[] => processTree(server.pid).slice(1)
-  const allServe = (): boolean =>
-    workersNow().length > 1 && workersNow().every((pid) => isListening(pid, port))
-  const workers = workersNow()
-  const victim = random.pick(workers)
-  process.kill(victim, 'SIGSTOP') // so that it accepts no more than what is seen here
-  for (const lost of clientPortsOf(victim)) world.lostPorts.add(lost)
-  process.kill(victim, 'SIGKILL')
-  count('kills of single workers')
-  const isReplaced = (): boolean =>
-    workersNow().length === workers.length && !workersNow().includes(victim) && allServe()
-  verdict.must(await eventually(isReplaced, 10_000, 20), 'a worker that was killed is replaced')
 }
 
 function isGone(pid: number): boolean {

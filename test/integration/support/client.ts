@@ -1,5 +1,17 @@
 import { createHash } from 'node:crypto'
-import { Agent, request as httpRequest, type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http'
+import {
+  Agent,
+  type ClientRequest,
+  request as httpRequest,
+  type IncomingHttpHeaders,
+  type OutgoingHttpHeaders
+} from 'node:http'
+import {
+  Agent as SecureAgent,
+  type AgentOptions as SecureOptions,
+  request as secureRequest
+} from 'node:https'
+import type { Socket } from 'node:net'
 
 export interface Reply {
   status: number
@@ -36,13 +48,28 @@ export class ConnectionLost extends Error {
 export interface Client {
   request(method: string, path: string, options?: RequestOptions): Promise<Reply>
   /** GET, for bodies of any size. */
-  pull(path: string): Promise<Pulled>
-  /** Ends all its connections; requests under way reject. */
+  pull(path: string, headers?: OutgoingHttpHeaders): Promise<Pulled>
+  /** Ends all its connections; requests under way reject. Later ones get a new connection. */
   close(): void
 }
 
-export function createClient(url: string): Client {
-  const agent = new Agent({ keepAlive: true })
+export interface ClientOptions {
+  /** Whether connections are used again; they are if not said. */
+  keepAlive?: boolean
+  /** With https: whom to trust. */
+  tls?: SecureOptions
+  /** Sent with every request. */
+  headers?: () => OutgoingHttpHeaders
+  /** Told of each connection once requests can go over it. */
+  onConnect?: (socket: Socket) => void
+}
+
+/** @param url without a path; with https it speaks TLS */
+export function createClient(url: string, options: ClientOptions = {}): Client {
+  const { keepAlive = true, tls, headers: own, onConnect } = options
+  const isSecure = url.startsWith('https:')
+  const agent = isSecure ? new SecureAgent({ keepAlive, ...tls }) : new Agent({ keepAlive })
+  const start = isSecure ? secureRequest : httpRequest
 
   async function send<T>(
     method: string,
@@ -51,7 +78,7 @@ export function createClient(url: string): Client {
     receive: (reply: AsyncIterable<Buffer>, status: number, headers: IncomingHttpHeaders) => Promise<T>
   ): Promise<T> {
     return new Promise((resolve, reject) => {
-      const outgoing = httpRequest(url + path, { method, agent, headers: headers ?? {} })
+      const outgoing = start(url + path, { method, agent, headers: { ...own?.(), ...headers } })
       let answered = false
       let localPort: number | undefined
       const lost = (error: unknown): void => reject(new ConnectionLost(localPort, error))
@@ -61,6 +88,7 @@ export function createClient(url: string): Client {
         socket.once('connect', () => {
           localPort = socket.localPort
         })
+        socket.once(isSecure ? 'secureConnect' : 'connect', () => onConnect?.(socket))
       })
       outgoing.on('response', (reply) => {
         answered = true
@@ -86,8 +114,8 @@ export function createClient(url: string): Client {
         for await (const chunk of reply) chunks.push(chunk)
         return { status, headers, body: Buffer.concat(chunks) }
       }),
-    pull: (path) =>
-      send('GET', path, {}, async (reply, status, headers) => {
+    pull: (path, headers = {}) =>
+      send('GET', path, { headers }, async (reply, status, headers) => {
         const hash = createHash('sha256')
         let size = 0
         for await (const chunk of reply) {
@@ -100,10 +128,7 @@ export function createClient(url: string): Client {
   }
 }
 
-async function writeAll(
-  outgoing: ReturnType<typeof httpRequest>,
-  body: AsyncIterable<Uint8Array>
-): Promise<void> {
+async function writeAll(outgoing: ClientRequest, body: AsyncIterable<Uint8Array>): Promise<void> {
   for await (const piece of body) {
     if (outgoing.destroyed) return
     if (outgoing.write(piece)) continue

@@ -32,8 +32,8 @@ export interface Ledger {
   tags: Map<string, TagHistory>
   blob(name: string, digest: string, size: number): void
   manifest(name: string, digest: string, bytes: Buffer): void
-  /** A tag's PUT goes out; call what it gives once the answer has come. */
-  tagging(name: string, tag: string, digest: string): () => void
+  /** A tag's PUT goes out; call what it gives once it has been answered, with whether it was done. */
+  tagging(name: string, tag: string, digest: string): (acknowledged: boolean) => void
   /** The server is dead: what was under way has happened by now, or never will. */
   cut(): void
   /** Digests the tag may point at: those of PUTs that no later acknowledged PUT has replaced, and undefined
@@ -63,9 +63,9 @@ export function createLedger(): Ledger {
       tags.set(key, history)
       const write: TagWrite = { digest, started: clock++, ended: undefined, acknowledged: false }
       history.writes.push(write)
-      return () => {
+      return (acknowledged) => {
         write.ended = clock++
-        write.acknowledged = true
+        write.acknowledged = acknowledged
       }
     },
     cut() {

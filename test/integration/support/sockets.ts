@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { openHandles } from './vitals.ts'
+import { isForkedOnly, openHandles } from './vitals.ts'
 
 /** A TCP socket of this machine over IPv4. */
 interface Socket {
@@ -34,7 +34,9 @@ export function clientPortsOf(pid: number): number[] {
     .map(({ remotePort }) => remotePort)
 }
 
-/** Whether the process can accept connections on this port. */
+/** Whether the process can accept connections on this port. What it has only until it becomes its program does not count:
+ *  a worker that is just being started still holds all that its primary holds. */
 export function isListening(pid: number, port: number): boolean {
+  if (isForkedOnly(pid)) return false
   return socketsOf(pid).some(({ listens, localPort }) => listens && localPort === port)
 }

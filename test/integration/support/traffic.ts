@@ -1,20 +1,24 @@
-import { type Client, ConnectionLost, createClient } from './client.ts'
+import { type Client, ConnectionLost } from './client.ts'
 import type { Ledger } from './ledger.ts'
 import { createPusher, imageManifest, type Pusher, UnexpectedReply, type Upload, uploadOf } from './pusher.ts'
 import type { Random } from './random.ts'
 
 /** What the clients of one registry have in common. */
 export interface World {
-  url: string
+  /** A client of its own for each that asks. */
+  connect(): Client
   ledger: Ledger
+  /** Blobs are smaller than one of these, each as often. */
+  sizes: readonly number[]
   /** Uploads that were left open on purpose, with what was acknowledged of each. */
   parked: Upload[]
   /** What was pushed lately: pushed again now and then, also by two at once. */
   contents: Buffer[]
   /** True once the server has been killed: from then on a lost connection is no failure. */
   killed: boolean
-  /** The ports of connections that a killed worker had: to lose one of them is no failure either. */
-  lostPorts: Set<number>
+  /** Whether a failure is one that is to be expected now, as that of a request which a killed worker had. The client then
+   *  tries again: it resolves when that makes sense. */
+  expects(error: unknown): boolean | Promise<boolean>
   figures: Record<string, number>
 }
 
@@ -25,24 +29,56 @@ export interface InFlight {
   retry(): Promise<void>
 }
 
-interface Operation extends InFlight {
+export interface Operation extends InFlight {
   attempt(): Promise<void>
 }
 
-/** A client that pushes without a pause until its connection is lost. */
+/** A client that pushes. */
 export interface Pushing {
-  /** Rejects when the server is at fault. */
+  /** One after the other until the whole server is killed. Rejects when the server is at fault. */
   pushUntilKilled(): Promise<InFlight>
+  /** What it would push next. */
+  next(): Operation
   /** Goes on with a parked upload up to its end. */
   resume(upload: Upload): Promise<void>
+  /** Later requests get a new connection. */
   close(): void
 }
 
-const SHARED = 'crash/shared'
+/** A request that one of these ports had under way, and that nobody has answered. */
+export function isCut(error: unknown, lostPorts: ReadonlySet<number>): boolean {
+  return error instanceof ConnectionLost && error.localPort !== undefined && lostPorts.has(error.localPort)
+}
+
+/**
+ * Does it, and again as often as what the world expects keeps it from succeeding.
+ * @returns false when the whole server was killed meanwhile
+ * @throws Error when the server is at fault
+ */
+export async function perform(world: World, operation: Operation): Promise<boolean> {
+  const count = (figure: string): void => {
+    world.figures[figure] = (world.figures[figure] ?? 0) + 1
+  }
+  for (let tries = 0; ; tries += 1) {
+    try {
+      await (tries === 0 ? operation.attempt() : operation.retry())
+      count(tries === 0 ? 'operations' : 'operations that succeeded when tried again')
+      return true
+    } catch (error) {
+      if (world.killed && !(error instanceof UnexpectedReply)) return false
+      if (!(await world.expects(error))) {
+        throw new Error(tries === 0 ? operation.title : `retry of ${operation.title}`, { cause: error })
+      }
+      if (tries === 0) count('operations that did not succeed, as was to be expected')
+    }
+  }
+}
+
+const SHARED = 'traffic/shared'
 const SHARED_TAGS = ['latest', 'stable', 'v1']
 
 export function createPushing(world: World, id: number, random: Random): Pushing {
-  const client: Client = createClient(world.url)
+  const client: Client = world.connect()
   const pusher: Pusher = createPusher(client)
   const { ledger } = world
 
@@ -52,7 +88,7 @@ export function createPushing(world: World, id: number, random: Random): Pushing
 
   function content(): Buffer {
     if (world.contents.length > 0 && random.chance(0.15)) return random.pick(world.contents)
-    const most = random.pick([100, 10_000, 100_000, 1_000_000, 4_000_000])
+    const most = random.pick(world.sizes)
     const bytes = random.chance(0.02) ? Buffer.alloc(0) : random.bytes(random.between(3, most))
     world.contents.push(bytes)
     if (world.contents.length > 16) world.contents.shift()
@@ -167,39 +203,25 @@ export function createPushing(world: World, id: number, random: Random): Pushing
     const tag = random.chance(0.15) ? undefined : random.pick(tags)
     const digest = uploadOf(name, bytes).digest
     const push = async (): Promise<void> => {
-      const acknowledge = tag === undefined ? () => {} : ledger.tagging(name, tag, digest)
-      await pusher.manifest(name, tag ?? digest, bytes)
-      acknowledge()
+      const ended = tag === undefined ? () => {} : ledger.tagging(name, tag, digest)
+      try {
+        await pusher.manifest(name, tag ?? digest, bytes)
+      } catch (error) {
+        if (error instanceof UnexpectedReply) ended(false) // otherwise nobody knows
+        throw error
+      }
+      ended(true)
       ledger.manifest(name, digest, bytes)
     }
     return { title: `manifest ${digest} as ${name}:${tag}`, attempt: push, retry: push }
   }
 
   function nextOperation(): Operation {
-    const name = random.chance(0.35) ? SHARED : `crash/client${id}`
+    const name = random.chance(0.35) ? SHARED : `traffic/client${id}`
     const kind = random.next()
     const small =
       kind < 0.35 ? tagOperation(name) : kind < 0.5 && mountable() ? mountOperation(name) : undefined
     return small ?? (kind > 0.97 ? parkOperation(name) : blobOperation(name))
-  }
-
-  const isCut = (error: unknown): boolean =>
-    error instanceof ConnectionLost && error.localPort !== undefined && world.lostPorts.has(error.localPort)
-
-  /** Retries what a dead worker has cut, until it succeeds; false when the whole server is killed meanwhile. */
-  async function succeeds(operation: Operation): Promise<boolean> {
-    while (true) {
-      try {
-        await operation.retry()
-        count('retries while the other workers serve')
-        return true
-      } catch (error) {
-        if (error instanceof UnexpectedReply || !(world.killed || isCut(error))) {
-          throw new Error(`retry of ${operation.title}`, { cause: error })
-        }
-        if (world.killed) return false
-      }
-    }
   }
 
   const mountable = (): boolean => ledger.blobs.length > 0
@@ -208,19 +230,10 @@ export function createPushing(world: World, id: number, random: Random): Pushing
     async pushUntilKilled() {
       while (true) {
         const operation = nextOperation()
-        try {
-          await operation.attempt()
-          count('operations')
-        } catch (error) {
-          if (error instanceof UnexpectedReply || !(world.killed || isCut(error))) {
-            throw new Error(operation.title, { cause: error })
-          }
-          if (world.killed) return operation
-          count('requests cut with their worker')
-          if (!(await succeeds(operation))) return operation
-        }
+        if (!(await perform(world, operation))) return operation
       }
     },
+    next: nextOperation,
     resume,
     close: () => client.close()
   }

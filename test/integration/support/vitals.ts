@@ -16,6 +16,15 @@ export function processTree(pid: number): number[] {
   return tree
 }
 
+/** PF_FORKNOEXEC of Linux' include/linux/sched.h. */
+const FORKED_ONLY = 0x40
+
+/** Whether the process is still a copy of its parent: forked, and not yet the program that it is to become. */
+export function isForkedOnly(pid: number): boolean {
+  const flags = read(`/proc/${pid}/stat`).split(') ').at(-1)?.split(' ')[6]
+  return (Number(flags) & FORKED_ONLY) !== 0
+}
+
 export interface Memory {
   /** Anonymous and shared memory that is resident, in bytes: what the processes themselves asked for. */
   anonymous: number
@@ -29,16 +38,29 @@ export function memoryOf(pid: number): Memory {
   for (const member of processTree(pid)) {
     const status = read(`/proc/${member}/status`)
     sum.anonymous += kilobytes(status, 'RssAnon') + kilobytes(status, 'RssShmem')
-    sum.proportional += kilobytes(read(`/proc/${member}/smaps_rollup`), 'Pss')
+    sum.proportional += proportionalOf(member)
   }
   return sum
 }
 
+/** Proportional set size in bytes of one process alone. */
+export function proportionalOf(pid: number): number {
+  return kilobytes(read(`/proc/${pid}/smaps_rollup`), 'Pss')
+}
+
 /** What the process and its descendants hold open, by handle: `PID/FD → target`. */
 export function openHandles(pid: number): string[] {
-  return processTree(pid).flatMap((member) =>
-    listed(`/proc/${member}/fd`).map((fd) => `${member}/${fd} → ${target(`/proc/${member}/fd/${fd}`)}`)
-  )
+  return processTree(pid).flatMap(handlesOf)
+}
+
+/** What one process alone holds open: `PID/FD → target`. */
+export function handlesOf(pid: number): string[] {
+  return listed(`/proc/${pid}/fd`).map((fd) => `${pid}/${fd} → ${target(`/proc/${pid}/fd/${fd}`)}`)
+}
+
+/** Stopped by a signal, all of its threads. */
+export function isStopped(pid: number): boolean {
+  return read(`/proc/${pid}/stat`).split(') ').at(-1)?.startsWith('T') ?? false
 }
 
 /** Bytes that the process and its descendants have read so far, from files and sockets alike. */
