@@ -11,10 +11,11 @@ import { type Config, ConfigError } from './config/config.ts'
 import { follow } from './operations/follow.ts'
 import { createLimits, type Leases } from './operations/limits.ts'
 import type { Logger } from './operations/logs.ts'
-import { countCalls, countLookups, countPurged } from './operations/metrics/counts.ts'
+import { countCalls, countLookups, countPurged, showSpace } from './operations/metrics/counts.ts'
 import { meteredStorage } from './operations/metrics/storage.ts'
 import { schedulePurge } from './operations/purge.ts'
 import { createReadOnly } from './operations/read-only.ts'
+import { keepReserve } from './operations/reserve.ts'
 import { watchStorage } from './operations/storage-health.ts'
 import { watchWrites } from './operations/writes.ts'
 import { createRegistry, type Siblings } from './registry/registry.ts'
@@ -64,7 +65,22 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   const { storage, settled } = watchWrites(
     recorder === undefined ? opened : meteredStorage(opened, 'filesystem', recorder)
   )
-  const registry = createRegistry(storage, { siblings, leads, lookups: recorder && countLookups(recorder) })
+  const readOnly = createReadOnly(config.storage.maintenance.readonly.enabled)
+  const reserve = keepReserve({
+    space: storage.space,
+    part: config.storage.filesystem.reserve,
+    leads,
+    siblings,
+    isReadOnly: readOnly.isOn,
+    logger,
+    onSpace: recorder && showSpace(recorder)
+  })
+  const registry = createRegistry(storage, {
+    siblings,
+    leads,
+    requireSpace: reserve.require,
+    lookups: recorder && countLookups(recorder)
+  })
   const keys = createKeyRing(deriveKeys(options.secret, tls?.key), {
     tokenLifeMs: TOKEN_LIFE_MS,
     settleMs: SETTLE_MS
@@ -72,7 +88,6 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   const { storageHealth } = config
   const health =
     storageHealth && watchStorage({ ...storageHealth, probe: registry.probe, leads, siblings, logger })
-  const readOnly = createReadOnly(config.storage.maintenance.readonly.enabled)
   const limits = createLimits({ leases: options.leases, limits: config.openshift.requests, recorder })
   const app = await createApp({
     registry,
@@ -97,7 +112,10 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     metrics: metrics && { ...metrics, secret: config.openshift.metrics.secret },
     ...(tls !== undefined && { tls })
   })
-  app.addHook('onClose', async () => health?.stop())
+  app.addHook('onClose', async () => {
+    health?.stop()
+    reserve.stop()
+  })
   if (tls !== undefined) followTls(app, tls, keys, options)
   await listen(app, options)
   const { purge } = registry.uploads

@@ -17,6 +17,12 @@ export interface Appended {
   mark: string
 }
 
+/** In bytes. `free` is what may still be written. */
+export interface Space {
+  free: number
+  size: number
+}
+
 export interface Page {
   /** Only names after this one, in byte order. It need not exist. */
   after?: string
@@ -94,6 +100,10 @@ export interface StorageDriver {
   /** Abandons what is in the making and has not been added to since `before`, and gives how many there were. Frees
    *  what crashes have left outside of any key, as far as nobody can be using it any more. Called daily. */
   tidy(before: Date): Promise<number>
+
+  /** How much room there is, or undefined where nothing limits it or nobody knows. */
+  space(): Promise<Space | undefined>
+
   /** Reads a little, to see whether the store is there and answers. @throws StorageUnavailable when it is not */
   probe(): Promise<void>
 }

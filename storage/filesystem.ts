@@ -125,6 +125,13 @@ export function filesystemStorage({ root, foreign, fs = nodeFs }: FilesystemOpti
       throw new StorageUnavailable(`there is no folder ${root} any more: is its volume still mounted?`)
     },
 
+    async space() {
+      const found = await ignoring(NOTHING, files.statFileSystem(base))
+      // Some that lie elsewhere know no size.
+      if (found === undefined || found.blocks === 0) return undefined
+      return { free: found.bavail * found.bsize, size: found.blocks * found.bsize }
+    },
+
     async tidy(before) {
       await drafts.tidy(Date.now())
       return removeOld(before)

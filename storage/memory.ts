@@ -119,6 +119,10 @@ export function memoryStorage(now: () => Date = () => new Date()): StorageDriver
 
     async probe() {},
 
+    async space() {
+      return undefined
+    },
+
     async tidy(before) {
       const old = [...makings].filter(([, { changed }]) => changed < before)
       for (const [key] of old) makings.delete(key)

@@ -40,7 +40,10 @@ export function build(value: Lookup, auth: Config['auth']): Config {
       maxfailedlogins: value('http.maxfailedlogins')
     },
     storage: {
-      filesystem: { rootdirectory: value('storage.filesystem.rootdirectory') },
+      filesystem: {
+        rootdirectory: value('storage.filesystem.rootdirectory'),
+        reserve: value('storage.filesystem.reserve')
+      },
       delete: { enabled: value('storage.delete.enabled') },
       maintenance: { readonly: { enabled: value('storage.maintenance.readonly.enabled') } }
     },

@@ -23,7 +23,11 @@ export interface Config {
     readonly maxfailedlogins: number
   }
   readonly storage: {
-    readonly filesystem: { readonly rootdirectory: string }
+    readonly filesystem: {
+      readonly rootdirectory: string
+      /** The part of the volume that new uploads leave free, 0 to 0.5. */
+      readonly reserve: number
+    }
     readonly delete: { readonly enabled: boolean }
     readonly maintenance: { readonly readonly: { readonly enabled: boolean } }
   }

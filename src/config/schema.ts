@@ -15,6 +15,7 @@ import {
   processes,
   realm,
   requests,
+  reserve,
   type Type,
   text,
   textOf,
@@ -108,6 +109,12 @@ export const SETTINGS = {
     plain: './data',
     file: '/var/lib/registry',
     about: 'the folder that holds everything'
+  },
+  'storage.filesystem.reserve': {
+    type: reserve,
+    plain: '5%',
+    about:
+      'while less of the volume is free, new uploads are refused with 507; `0%` takes them to the last byte ([operations.md](operations.md#health-and-full-disks))'
   },
   'storage.delete.enabled': {
     type: boolean,

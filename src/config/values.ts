@@ -90,6 +90,12 @@ export const wait = between('a duration of 0s or more, such as 30s', 0, Number.P
 
 export const drain = between('a duration from 0s to 1h, such as 29s', 0, 3_600_000)
 
+/** Gives a part of 1. */
+export const reserve: Type<number> = ofText('a percentage from 0% to 50%, such as 5%', (value) => {
+  const percent = /^\d{1,2}(\.\d{1,3})?%$/.test(value) ? Number.parseFloat(value) : 100
+  return percent <= 50 ? percent / 100 : undefined
+})
+
 const ADDRESS = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]\s]*)):(\d{1,5})$/
 
 export const address: Type<{ host: string; port: number }> = ofText(

@@ -56,7 +56,7 @@ export async function uploadRoutes(
       const digest = queryValue(request, 'digest')
       if (digest !== undefined) {
         const parsed = parseDigest(digest)
-        await blobs.write(name, parsed, requestBody(request, reply))
+        await uploads.pushWhole(name, parsed, requestBody(request, reply))
         return sendCreated(reply, name, parsed)
       }
       const mount = queryValue(request, 'mount')

@@ -33,18 +33,26 @@ export interface RegistryOptions {
   leads?: boolean
   /** Resolves after so many milliseconds. */
   pause?: (ms: number) => Promise<unknown>
+  /** Whether there is room for a new upload; there always is unless given. @throws RegistryError STORAGE_FULL */
+  requireSpace?: () => Promise<void>
   /** Told of each lookup in a cache. */
   lookups?: Lookups | undefined
 }
 
 export function createRegistry(
   storage: StorageDriver,
-  { siblings = alone, leads = true, pause = setTimeout, lookups }: RegistryOptions = {}
+  {
+    siblings = alone,
+    leads = true,
+    pause = setTimeout,
+    requireSpace = async () => {},
+    lookups
+  }: RegistryOptions = {}
 ): Registry {
   const links = createLinks(storage)
   const repositories = createRepositories(storage)
   const blobs = createBlobs(storage, links, siblings, lookups?.scoped)
-  const uploads = createUploads({ storage, blobs, repositories, siblings })
+  const uploads = createUploads({ storage, blobs, repositories, siblings, requireSpace })
   const tags = createTags(storage, links)
   const manifests = createManifests({
     storage,

@@ -42,10 +42,13 @@ export function parseUploadId(text: string): UploadId {
  * Pushing a blob in steps. An upload is known by its repository and UUID alone, so it goes on in any process
  * that shares the storage. Distribution spec: "Pushing blobs".
  *
- * Every method but `start` throws RegistryError BLOB_UPLOAD_UNKNOWN for an upload that the repository lacks.
+ * Every method but `start` and `pushWhole` throws RegistryError BLOB_UPLOAD_UNKNOWN for an upload that the repository lacks.
  */
 export interface Uploads {
-  /** @param algorithm which digest the client announced, so that it can be computed on the way */
+  /** A blob in one request. @throws as `start`; RegistryError DIGEST_INVALID */
+  pushWhole(name: RepositoryName, digest: Digest, body: Body): Promise<void>
+  /** @param algorithm which digest the client announced, so that it can be computed on the way
+   *  @throws RegistryError STORAGE_FULL while too little space is left for new ones */
   start(name: RepositoryName, algorithm: Algorithm): Promise<UploadId>
   /** The number of bytes stored so far. */
   size(name: RepositoryName, id: UploadId): Promise<number>
@@ -76,6 +79,8 @@ interface Parts {
   blobs: Blobs
   repositories: Pick<Repositories, 'folders'>
   siblings: Siblings
+  /** Whether there is room for a new upload. @throws RegistryError STORAGE_FULL */
+  requireSpace(): Promise<void>
 }
 
 /** The mark that storage keeps with an upload's size: the digest of its bytes so far, in a file name's letters. */
@@ -89,7 +94,7 @@ function fromMark(mark: string): Digest | undefined {
 /** For a sibling that has to hash what other processes have stored of an upload: some 30 GiB. Then it is done here. */
 const HASHING_MS = 30_000
 
-export function createUploads({ storage, blobs, repositories, siblings }: Parts): Uploads {
+export function createUploads({ storage, blobs, repositories, siblings, requireSpace }: Parts): Uploads {
   // Node cannot store a running hash, so the process that has it goes on with it, whoever stores the bytes: what it
   // missed it reads from storage, once it is asked. Only when it is gone are bytes hashed twice.
   const running = new LRUCache<UploadId, Hasher>({ max: 10_000 })
@@ -221,7 +226,13 @@ export function createUploads({ storage, blobs, repositories, siblings }: Parts)
   }
 
   return {
+    async pushWhole(name, digest, body) {
+      await requireSpace()
+      await blobs.write(name, digest, body)
+    },
+
     async start(name, algorithm) {
+      await requireSpace()
       const id = randomUUID() as UploadId
       const hasher = createHasher(algorithm)
       await storage.begin(uploadDataKey(name, id), toMark(hasher.digest()))

@@ -9,6 +9,13 @@ interface FileStats {
   isFile(): boolean
 }
 
+interface FileSystemStats {
+  bsize: number
+  blocks: number
+  /** Without what is kept for root. */
+  bavail: number
+}
+
 /** What the driver uses of `node:fs`. A test gives its own, to watch the calls, refuse them or forget them. */
 export interface FileSystem {
   open(path: string, flags: string, mode: number, done: Done<number>): void
@@ -19,6 +26,7 @@ export interface FileSystem {
   fsync(fd: number, done: Done): void
   fstat(fd: number, done: Done<FileStats>): void
   stat(path: string, done: Done<FileStats>): void
+  statfs(path: string, done: Done<FileSystemStats>): void
   copyFile(from: string, to: string, mode: number, done: Done): void
   rename(from: string, to: string, done: Done): void
   link(from: string, to: string, done: Done): void
@@ -53,6 +61,7 @@ export function createFiles(fs: FileSystem) {
     sync: ({ fd, path }: OpenFile) => call(path, (done) => fs.fsync(fd, done)),
     statOpen: ({ fd, path }: OpenFile) => call<FileStats>(path, (done) => fs.fstat(fd, done)),
     stat: (path: string) => call<FileStats>(path, (done) => fs.stat(path, done)),
+    statFileSystem: (path: string) => call<FileSystemStats>(path, (done) => fs.statfs(path, done)),
     copy: (from: string, to: string, mode: number) => call(to, (done) => fs.copyFile(from, to, mode, done)),
     rename: (from: string, to: string) => call(to, (done) => fs.rename(from, to, done)),
     link: (from: string, to: string) => call(to, (done) => fs.link(from, to, done)),

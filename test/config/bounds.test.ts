@@ -25,6 +25,18 @@ const CASES: Case[] = [
     ],
     wrong: ['29', '-1s', '61m', 'soon'],
     expected: /^REGISTRY_HTTP_DRAINTIMEOUT: must be a duration from 0s to 1h/
+  },
+  {
+    variable: 'REGISTRY_STORAGE_FILESYSTEM_RESERVE',
+    value: ({ storage }) => storage.filesystem.reserve,
+    plain: 0.05,
+    right: [
+      ['0%', 0],
+      ['2.5%', 0.025],
+      ['50%', 0.5]
+    ],
+    wrong: ['5', '0.05', '51%', '-1%', '100%', 'much'],
+    expected: /^REGISTRY_STORAGE_FILESYSTEM_RESERVE: must be a percentage from 0% to 50%, such as 5%/
   }
 ]
 

@@ -58,6 +58,7 @@ export function interposed(storage: StorageDriver, before: Interpose): StorageDr
       return storage.list(key, page)
     },
     tidy: (moment) => storage.tidy(moment),
-    probe: () => storage.probe()
+    probe: () => storage.probe(),
+    space: () => storage.space()
   }
 }

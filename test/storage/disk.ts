@@ -153,6 +153,12 @@ export function createDisk(root = newInode(true)): Disk {
     stat(path, done) {
       answer(() => stat(find(path, 'stat')), done)
     },
+    statfs(path, done) {
+      answer(() => {
+        find(path, 'statfs')
+        return { bsize: 4096, blocks: 1000, bavail: 400 }
+      }, done)
+    },
     copyFile(from, to, _mode, done) {
       answer(() => {
         find(to, 'copyfile').bytes = find(from, 'copyfile').bytes

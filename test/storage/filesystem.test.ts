@@ -419,3 +419,15 @@ t.test('a folder that is gone, or is none any more, does not pass for an empty s
   renameSync(`${root}.old`, root)
   await storage.probe()
 })
+
+t.test('the space is that of the volume, unless it knows no size or is not there', async (t) => {
+  const root = t.testdir()
+  const { bsize, blocks } = fs.statfsSync(root)
+  const found = await filesystemStorage({ root }).space()
+  t.equal(found?.size, blocks * bsize)
+  t.ok(found !== undefined && found.free > 0 && found.free <= found.size)
+  t.equal(await filesystemStorage({ root: `${root}/gone` }).space(), undefined)
+  const statfs: typeof disk.fs.statfs = (_path, done) => done(null, { bsize: 4096, blocks: 0, bavail: 0 })
+  const disk = createDisk()
+  t.equal(await filesystemStorage({ root: '/', fs: { ...disk.fs, statfs } }).space(), undefined)
+})

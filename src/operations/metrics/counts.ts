@@ -34,3 +34,13 @@ export function countPurged(recorder: Recorder, purge: Purge): Purge {
     return count
   }
 }
+
+/** Shows how much room the storage has. */
+export function showSpace(recorder: Recorder): (space: { free: number; size: number }) => void {
+  const free = recorder.gauge('storageFree')
+  const size = recorder.gauge('storageSize')
+  return (space) => {
+    free.set(space.free)
+    size.set(space.size)
+  }
+}

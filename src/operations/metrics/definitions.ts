@@ -117,6 +117,16 @@ export const GAUGES = {
     help: 'Connections from clients that are open.',
     labels: []
   },
+  storageFree: {
+    name: 'berth_storage_free_bytes',
+    help: 'Bytes that may still be written to the storage; not there where it has no limit.',
+    labels: []
+  },
+  storageSize: {
+    name: 'berth_storage_size_bytes',
+    help: 'Bytes that the storage holds when it is full; not there where it has no limit.',
+    labels: []
+  },
   residentMemory: {
     name: 'process_resident_memory_bytes',
     help: 'Memory in RAM, by process of the pod. What processes share is counted in each of them.',

@@ -16,7 +16,8 @@ const OPERATIONS = {
   deleteFolder: 'StorageDriver.Delete',
   list: 'StorageDriver.List',
   tidy: 'StorageDriver.Walk',
-  probe: 'StorageDriver.Stat'
+  probe: 'StorageDriver.Stat',
+  space: 'StorageDriver.Stat'
 } as const satisfies Record<keyof StorageDriver, string>
 
 type Operation = keyof typeof OPERATIONS
@@ -125,7 +126,8 @@ export function meteredStorage(storage: StorageDriver, driver: string, recorder:
     deleteFolder: (...args) => timed(meters.deleteFolder, () => storage.deleteFolder(...args)),
     list: (...args) => timed(meters.list, () => storage.list(...args)),
     tidy: (...args) => timed(meters.tidy, () => storage.tidy(...args)),
-    probe: (...args) => timed(meters.probe, () => storage.probe(...args))
+    probe: (...args) => timed(meters.probe, () => storage.probe(...args)),
+    space: (...args) => timed(meters.space, () => storage.space(...args))
   }
 }
 

@@ -3,6 +3,7 @@
 import { spawnSync } from 'node:child_process'
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { createClient, type Reply } from '../support/client.ts'
 import { errorShapeFault, parseErrors } from '../support/error-shape.ts'
 import { run, scratch, startBerth } from '../support/processes.ts'
@@ -31,9 +32,10 @@ const root = join(mountPoint, 'registry')
 const filler = join(mountPoint, 'filler')
 const random = seeded('storage full')
 
-const server = await startBerth({ root })
-const client = createClient(server.url)
-const pusher = createPusher(client)
+// First to the last byte.
+let server = await startBerth({ root, env: { REGISTRY_STORAGE_FILESYSTEM_RESERVE: '0%' } })
+let client = createClient(server.url)
+let pusher = createPusher(client)
 
 const layer = random.bytes(MIB)
 const image = { digest: await pusher.blob('small/image', layer), size: layer.length }
@@ -49,6 +51,7 @@ await checkReadOnly()
 verdict.check(!(await hasEnded()), 'the server was up all the time')
 client.close()
 await server.stop()
+await checkReserve()
 
 /** Twice the size of the file system, in each way a client may send it. */
 async function checkTooBigABlob(): Promise<void> {
@@ -171,6 +174,35 @@ async function checkReadOnly(): Promise<void> {
   } catch (error) {
     verdict.check(false, 'the upload that was open goes on', error)
   }
+}
+
+/** With the default, the last of the space is not for new uploads. */
+async function checkReserve(): Promise<void> {
+  server = await startBerth({ root })
+  client = createClient(server.url)
+  pusher = createPusher(client)
+  const open = uploadOf('small/image', random.bytes(200_000))
+  await pusher.open(open)
+  fill(400_000)
+  await sleep(1500) // what was seen of the space counts for a second
+  await checkRefusal('a new upload when little space is left', 507, () =>
+    client.request('POST', '/v2/small/image/blobs/uploads/')
+  )
+  await checkRefusal('a POST with all of it when little space is left', 507, () =>
+    client.request('POST', `/v2/small/image/blobs/uploads/?digest=${open.digest}`, { body: open.content })
+  )
+  await pusher.finish(open)
+  verdict.check(true, 'an upload under way comes to its end when little space is left')
+  const manifest = await putManifest('reserve')
+  verdict.check(manifest.status === 201, 'a manifest is taken when little space is left', manifest.body)
+  await checkPull('when little space is left')
+  const tag = await client.request('DELETE', '/v2/small/image/manifests/reserve')
+  verdict.check(tag.status === 202, 'a tag can be deleted when little space is left', tag.body)
+  rmSync(filler)
+  await sleep(1500)
+  await checkPush('a push works once there is space again')
+  client.close()
+  await server.stop()
 }
 
 async function checkRefusal(
