@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import type { AddressInfo } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
 import { createSecureContext, Server as SecureServer } from 'node:tls'
 import type { FastifyInstance } from 'fastify'
@@ -178,11 +179,8 @@ function followTls(
 
 async function listen(app: FastifyInstance, { config, logger, announce }: ServeOptions): Promise<void> {
   const { host, port } = config.http
-  function listenTextResolver(address: string): string {
-    logger.info(announce(address))
-    return ''
-  }
-  const how = { port, backlog: BACKLOG, listenTextResolver }
+  // Fastify would say it of each network interface.
+  const how = { port, backlog: BACKLOG, listenTextResolver: () => '' }
   try {
     await app.listen({ host, ...how })
   } catch (error) {
@@ -190,6 +188,9 @@ async function listen(app: FastifyInstance, { config, logger, announce }: ServeO
     if (host !== '::' || (error as NodeJS.ErrnoException).code !== 'EAFNOSUPPORT') throw error
     await app.listen({ host: '0.0.0.0', ...how })
   }
+  const { address, family, port: bound } = app.server.address() as AddressInfo
+  const scheme = config.http.tls === undefined ? 'http' : 'https'
+  logger.info(announce(`${scheme}://${family === 'IPv6' ? `[${address}]` : address}:${bound}`))
 }
 
 /** @param settled resolves when no write to the storage is under way */

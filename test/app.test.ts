@@ -90,6 +90,9 @@ t.test(
       '127.0.0.1.evil.example',
       'localhost.evil.example',
       '10.0.0.1',
+      '[::2]:5000',
+      '[::ffff:10.0.0.1]',
+      '[::ffff:8000:1]',
       ''
     ]) {
       const wire = await world.wire()
@@ -104,7 +107,9 @@ t.test(
       'localhost',
       'registry.localhost:5000',
       'LOCALHOST:5000',
-      '[::1]:5000'
+      '[::1]:5000',
+      '[::ffff:127.0.0.1]:5000',
+      '[::ffff:7f00:1]'
     ]) {
       const wire = await world.wire()
       await wire.send(`GET /v2/_catalog HTTP/1.1\r\nhost: ${host}\r\n\r\n`)

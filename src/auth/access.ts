@@ -113,7 +113,8 @@ function refuseOtherSites({ headers }: FastifyRequest): void {
 }
 
 /** A name or an address of this machine itself, with any port. */
-const LOOPBACK = /^(([a-z0-9-]+\.)*localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?$/i
+const LOOPBACK =
+  /^(([a-z0-9-]+\.)*localhost|127(\.\d{1,3}){3}|\[::(1|ffff:127(\.\d{1,3}){3}|ffff:7f[\da-f]{2}:[\da-f]{1,4})\])(:\d+)?$/i
 
 const LOOPBACK_ADDRESS = /^(::ffff:)?127\.|^::1$/
 

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import { BlockList, isIP, isIPv4 } from 'node:net'
 import { build, given, type Lookup, lookUp } from './build.ts'
 import { type Checked, check, subject } from './check.ts'
 import { type Config, ConfigError } from './config.ts'
@@ -19,8 +20,13 @@ export interface Reading {
 /** A shorter one can be guessed: whoever has a token can try. */
 const SHORTEST_SECRET = 16
 
-/** Addresses that only this machine can reach. */
-const LOOPBACK = /^(127(\.\d{1,3}){3}|::1)$/
+/** Whether only this machine can reach the address, however it is written. */
+function isLoopback(host: string): boolean {
+  const loopback = new BlockList()
+  loopback.addSubnet('127.0.0.0', 8, 'ipv4')
+  loopback.addAddress('::1', 'ipv6')
+  return isIP(host) !== 0 && loopback.check(host, isIPv4(host) ? 'ipv4' : 'ipv6')
+}
 
 type Environment = Readonly<Record<string, string | undefined>>
 
@@ -120,7 +126,7 @@ function contradictions(
       `signs tokens, so it must have ${SHORTEST_SECRET} characters or more, such as \`openssl rand -hex 32\` prints`
     )
   }
-  if (!LOOPBACK.test(host) && auth === undefined) {
+  if (!isLoopback(host) && auth === undefined) {
     const remedy =
       file === undefined
         ? 'set REGISTRY_AUTH to openshift or htpasswd or, if everybody may push and delete, REGISTRY_AUTH=none'

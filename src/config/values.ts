@@ -1,4 +1,4 @@
-import { isIP } from 'node:net'
+import { isIP, isIPv6 } from 'node:net'
 import { itemsOf, leaf, type Node } from './tree.ts'
 
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const
@@ -102,7 +102,7 @@ export const address: Type<{ host: string; port: number }> = ofText(
   'host:port with a port up to 65535, such as 127.0.0.1:5000, [::1]:5000 or :5000 for every address',
   (value) => {
     const [, ipv6, host = '', port = ''] = ADDRESS.exec(value) ?? []
-    if (port === '' || Number(port) > 65535) return undefined
+    if (port === '' || Number(port) > 65535 || (ipv6 !== undefined && !isIPv6(ipv6))) return undefined
     // An empty host means every address. `localhost` is one address, so that there is one server.
     const given = ipv6 ?? host
     return { host: given === '' ? '::' : given === 'localhost' ? '127.0.0.1' : given, port: Number(port) }

@@ -39,6 +39,9 @@ const LOOPBACK: [string, string, number][] = [
   ['localhost:5000', '127.0.0.1', 5000],
   ['[::1]:5000', '::1', 5000],
   ['127.8.9.10:0', '127.8.9.10', 0],
+  ['[0:0:0:0:0:0:0:1]:5000', '0:0:0:0:0:0:0:1', 5000],
+  ['[::ffff:127.0.0.1]:5000', '::ffff:127.0.0.1', 5000],
+  ['[::ffff:7f00:1]:5000', '::ffff:7f00:1', 5000],
   [' 127.0.0.1:65535 ', '127.0.0.1', 65535]
 ]
 
@@ -56,7 +59,10 @@ const EXPOSED: [string, string][] = [
   ['10.0.0.1:80', '10.0.0.1'],
   ['registry.example.org:443', 'registry.example.org'],
   ['127.0.0.1.example.org:5000', '127.0.0.1.example.org'],
-  ['[::ffff:10.0.0.1]:5000', '::ffff:10.0.0.1']
+  ['[::ffff:10.0.0.1]:5000', '::ffff:10.0.0.1'],
+  ['[fd00::1]:5000', 'fd00::1'],
+  ['[::2]:5000', '::2'],
+  ['[::7f00:1]:5000', '::7f00:1']
 ]
 
 t.test('an address that others can reach is refused unless REGISTRY_AUTH=none says so', async (t) => {
@@ -74,7 +80,22 @@ t.test('a value that cannot be is refused with its variable and what it must be'
   const cases: [string, string[]][] = [
     [
       'REGISTRY_HTTP_ADDR',
-      ['5000', 'localhost', '127.0.0.1:65536', '127.0.0.1:x', '::1:5000', 'http://a:1', 'a b:1']
+      [
+        '5000',
+        'localhost',
+        '127.0.0.1:65536',
+        '127.0.0.1:x',
+        '::1:5000',
+        '[::1]',
+        "'[::1'",
+        "'[::1]5000'",
+        '[127.0.0.1]:1',
+        '[a]:1',
+        "'[::1%lo]:1'",
+        '[:::]:1',
+        'http://a:1',
+        'a b:1'
+      ]
     ],
     ['REGISTRY_STORAGE_DELETE_ENABLED', ['1', 'yess', 'maybe', '[true]']],
     ['REGISTRY_LOG_LEVEL', ['loud', 'trace?']],
@@ -265,6 +286,8 @@ t.test('who may come in is said by a cluster or a file, with the settings of eac
     },
     metrics: { enabled: true, secret: undefined }
   })
+  const realm = { REGISTRY_OPENSHIFT_AUTH_TOKENREALM: 'https://[FD00::1]:5000/' }
+  t.equal((await readConfig(realm)).config.openshift.auth.tokenrealm, 'https://[fd00::1]:5000')
   const file = { REGISTRY_AUTH: 'htpasswd', REGISTRY_AUTH_HTPASSWD_PATH: '/etc/htpasswd' }
   t.strictSame((await readConfig(file)).config.htpasswd, {
     path: '/etc/htpasswd',
@@ -272,13 +295,31 @@ t.test('who may come in is said by a cluster or a file, with the settings of eac
     anonymouspull: false
   })
   for (const [name, value] of [
-    ['REGISTRY_HTTP_TRUSTEDPROXIES', '10.0.0.0/33'],
-    ['REGISTRY_HTTP_TRUSTEDPROXIES', 'proxy.example.com'],
-    ['REGISTRY_HTTP_TRUSTEDPROXIES', 'fe80::1%eth0'],
+    ...[
+      'a',
+      'proxy.example.com',
+      '10.0.0',
+      '10.0.0.0/33',
+      '10.0.0.0/',
+      '10.0.0.0/-1',
+      '10.0.0.0/8/8',
+      'fd00::/129',
+      '"[fd00::1]"',
+      'fe80::1%eth0'
+    ].map((proxy) => ['REGISTRY_HTTP_TRUSTEDPROXIES', proxy] as const),
     ['REGISTRY_HTTP_MAXFAILEDLOGINS', '0'],
     ['REGISTRY_AUTH_HTPASSWD_REALM', 'a"b'],
-    ['REGISTRY_OPENSHIFT_AUTH_TOKENREALM', 'https://registry.example.com/path'],
-    ['REGISTRY_OPENSHIFT_AUTH_TOKENREALM', 'registry.example.com']
+    ...[
+      'registry.example.com',
+      'https://registry.example.com/path',
+      'ftp://a',
+      'https://a/?b',
+      'https://a/#b',
+      'https://b@a',
+      'javascript:a',
+      '/a',
+      'https://fd00::1:5000'
+    ].map((realm) => ['REGISTRY_OPENSHIFT_AUTH_TOKENREALM', realm] as const)
   ] as const) {
     t.match(await problemsOf({ [name]: value }), [new RegExp(`^${name}: must be `)], `${name}=${value}`)
   }

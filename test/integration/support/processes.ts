@@ -147,7 +147,7 @@ export async function run(
 
 /** A server that was started here, over a folder. */
 export interface RunningServer {
-  /** `http://127.0.0.1:PORT`, or with https */
+  /** `http://127.0.0.1:PORT`, or with https, or another host. */
   url: string
   /** `127.0.0.1:PORT`, as clients write it before a repository's name. */
   host: string
@@ -176,6 +176,8 @@ export interface ServerCommand {
   cwd?: string
   /** `http` if not said. */
   scheme?: 'http' | 'https'
+  /** How it is reached, as a URL has it; 127.0.0.1 if not said. */
+  host?: string
   port: number
   root: string
   /** A path that answers 200 once the server is up. */
@@ -206,12 +208,13 @@ export async function startServer(server: ServerCommand): Promise<RunningServer>
   groups.add(pid)
   exited.finally(() => groups.delete(pid))
 
-  const url = `${server.scheme ?? 'http'}://127.0.0.1:${server.port}`
+  const host = `${server.host ?? '127.0.0.1'}:${server.port}`
+  const url = `${server.scheme ?? 'http'}://${host}`
   await untilReady(child, url + server.ready, log)
   return {
     startMs: performance.now() - since,
     url,
-    host: `127.0.0.1:${server.port}`,
+    host,
     port: server.port,
     pid,
     root: server.root,
@@ -268,6 +271,8 @@ export function neutralEnvironment(): Record<string, string | undefined> {
 export interface BerthOptions {
   /** The storage folder; a fresh one if not said. */
   root?: string
+  /** How it is reached, as a URL has it, and what it listens on unless `env` says otherwise; 127.0.0.1 if not said. */
+  host?: string
   /** A free one if not said. */
   port?: number
   /** What starts it, with arguments; this Node on its sources if not said. */
@@ -279,6 +284,7 @@ export interface BerthOptions {
 /** Starts berth as `npm start` does, over a folder, and waits until all of its processes serve. */
 export async function startBerth(options: BerthOptions = {}): Promise<RunningServer> {
   const root = options.root ?? scratch()
+  const { host = '127.0.0.1' } = options
   const port = options.port ?? (await freePort())
   const env = { ...neutralEnvironment(), ...options.env }
   const sources = [process.execPath, '--max-semi-space-size=4', 'src/main.ts'] as const
@@ -290,10 +296,11 @@ export async function startBerth(options: BerthOptions = {}): Promise<RunningSer
     env: {
       UV_THREADPOOL_SIZE: '32',
       NODE_COMPILE_CACHE: join(CHECKOUT, 'node_modules/.cache/compiled'),
-      REGISTRY_HTTP_ADDR: `127.0.0.1:${port}`,
+      REGISTRY_HTTP_ADDR: `${host}:${port}`,
       REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY: root,
       ...env
     },
+    host,
     port,
     root,
     ready: '/healthz'

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { isForkedOnly, openHandles } from './vitals.ts'
 
-/** A TCP socket of this machine over IPv4. */
+/** A TCP socket of this machine. */
 interface Socket {
   inode: string
   localPort: number
@@ -12,7 +12,9 @@ interface Socket {
 const LISTEN = '0A'
 
 function tcpSockets(): Socket[] {
-  const lines = readFileSync('/proc/net/tcp', 'utf8').trim().split('\n').slice(1)
+  const lines = ['tcp', 'tcp6'].flatMap((table) =>
+    readFileSync(`/proc/net/${table}`, 'utf8').trim().split('\n').slice(1)
+  )
   return lines.map((line) => {
     const [, local = '', remote = '', state, , , , , , inode = ''] = line.trim().split(/\s+/)
     return { inode, localPort: portOf(local), remotePort: portOf(remote), listens: state === LISTEN }
