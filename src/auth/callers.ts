@@ -34,6 +34,8 @@ export interface Callers {
   identify(request: FastifyRequest, reply: FastifyReply, scope?: string): Promise<Caller>
   /** Whose credential this is, if it may be tried. @throws RegistryError TOOMANYREQUESTS, API_UNAVAILABLE */
   check(request: FastifyRequest, reply: FastifyReply, credential: Shown): Promise<UserInfo | undefined>
+  /** What is said of one that is nobody's, to its sender and in the log. */
+  wrong(credential: Shown): RegistryError
   /** One that is stale but does no harm may be shown on, however often. */
   forgive(credential: Shown): void
   credentialOf(request: FastifyRequest): Credential
@@ -85,6 +87,12 @@ export function createCallers({
     )
   }
 
+  function wrong({ secret }: Shown): RegistryError {
+    logger.info(`refused: credential ${fingerprint(secret)} is nobody's, or has expired`)
+    const problem = 'the credential is wrong, has expired or is meant for others: log in again'
+    return new RegistryError('UNAUTHORIZED', problem)
+  }
+
   const countedAs = ({ name = '', secret }: Shown): string => hash(`credential ${name} ${secret}`)
 
   async function check(
@@ -127,6 +135,7 @@ export function createCallers({
   return {
     known,
     check,
+    wrong,
     forgive: (shown) => failures.forgive(countedAs(shown)),
     credentialOf,
     challenge: tell,
@@ -156,11 +165,7 @@ export function createCallers({
       const user = await check(request, reply, credential)
       if (user !== undefined) return { user, credential: print }
       tell(request, reply, about)
-      logger.info(`refused: credential ${print} is nobody's, or has expired`)
-      throw new RegistryError(
-        'UNAUTHORIZED',
-        'the credential is wrong, has expired or is meant for others: log in again'
-      )
+      throw wrong(credential)
     },
 
     log({ user, credential }, { isAllowed, text, reason, ms }) {

@@ -5,16 +5,13 @@ import type { Siblings } from '../registry/siblings.ts'
 import { createAnswers } from './answers.ts'
 import { type Authority, type Decision, isAnonymous } from './authority.ts'
 import { fingerprintOf } from './credentials.ts'
-import { createWarning } from './once.ts'
+import { createForbidden } from './once.ts'
 import { attributesOf, explainDenial, placeOf } from './permissions.ts'
 import type { Told } from './told.ts'
 
 /** For so long the API server's answer is trusted; what it refused may have been granted meanwhile. */
 const GRANTED_MS = 10_000
 const REFUSED_MS = 2000
-
-/** After this long a registry's account that might not create TokenReviews tries again. */
-const FORBIDDEN_MS = 5 * 60_000
 
 /** Anybody can make the registry ask what nobody may do: such questions wait for one another, and for nothing else. */
 const ANONYMOUS_AT_ONCE = 10
@@ -54,14 +51,13 @@ export function createClusterAuthority(options: ClusterOptions): Authority {
     lifeMs: ({ allowed }) => (allowed ? GRANTED_MS : REFUSED_MS),
     now
   })
-  const warn = createWarning('said that tokens cannot be reviewed', { siblings, logger })
+  const forbidden = createForbidden('said that tokens cannot be reviewed', { siblings, logger, now })
   const hashes = new WeakMap<UserInfo, string>()
   const anonymous = createLine(ANONYMOUS_AT_ONCE, MOST_ANONYMOUS_WAITING)
-  let forbiddenUntil = Number.NEGATIVE_INFINITY
   let hasReviewed = false
 
   async function review(token: string): Promise<UserInfo | undefined> {
-    if (now() >= forbiddenUntil) {
+    if (!forbidden.isNow()) {
       try {
         const verdict = await api.reviewToken(token, audiences)
         hasReviewed = true
@@ -77,8 +73,7 @@ export function createClusterAuthority(options: ClusterOptions): Authority {
         if (!(error instanceof ApiForbidden)) throw error
         // One that has just started refuses all, callers too, until it has read its roles: that makes nobody of none.
         if (hasReviewed) return (await reviewSelf(token)) ?? Promise.reject(error)
-        forbiddenUntil = now() + FORBIDDEN_MS
-        await warn(`${error.message}; ${withoutReviews}`)
+        await forbidden.begin(`${error.message}; ${withoutReviews}`)
       }
     }
     return reviewSelf(token)

@@ -22,9 +22,9 @@ export function incomingOf({
 }
 
 export interface ExternalOriginOptions {
-  /** Addresses and CIDRs (`http.trustedproxies`) of proxies whose forwarding headers tell the truth. */
+  /** Addresses and CIDRs (`http.trustedproxies`, checked there) of proxies whose forwarding headers tell the truth. */
   trustedProxies: readonly string[]
-  /** `auth.tokenrealm`: an absolute URL without path, for a registry that is known by one address. */
+  /** `auth.tokenrealm`, checked there: an origin, for a registry that is known by one address. */
   tokenRealm?: string | undefined
 }
 
@@ -41,17 +41,15 @@ export interface ExternalOrigin {
 /**
  * `X-Forwarded-Host`, `-Port`, `-Proto` and `-For`, and for what they leave open `Forwarded` (RFC 7239), are believed
  * only of trusted proxies.
- * @throws Error for a proxy that is neither an address nor a CIDR, and for a realm that is no URL
  */
 export function createExternalOrigin({ trustedProxies, tokenRealm }: ExternalOriginOptions): ExternalOrigin {
-  const proxies = parseProxies(trustedProxies)
-  const fixed = tokenRealm === undefined || tokenRealm === '' ? undefined : parseRealm(tokenRealm)
+  const proxies = blockOf(trustedProxies)
   const isTrusted = (address: string | undefined) =>
     address !== undefined && proxies.check(address, isIPv4(address) ? 'ipv4' : 'ipv6')
 
   return {
     origin({ headers, remoteAddress, encrypted }) {
-      if (fixed !== undefined) return fixed
+      if (tokenRealm !== undefined) return tokenRealm
       if (!isTrusted(plainAddress(remoteAddress))) return joinOrigin(headers.host, undefined, encrypted)
       const forwarded = parseForwarded(headers.forwarded)
       if (forwarded === undefined) return undefined
@@ -84,27 +82,14 @@ export function createExternalOrigin({ trustedProxies, tokenRealm }: ExternalOri
   }
 }
 
-function parseProxies(trusted: readonly string[]): BlockList {
-  const proxies = new BlockList()
-  for (const text of trusted) {
-    const [, address = '', length] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(text) ?? []
-    const family = isIPv4(address) ? 'ipv4' : 'ipv6'
-    const most = family === 'ipv4' ? 32 : 128
-    const prefix = Number(length ?? most)
-    if (isIP(address) === 0 || address.includes('%') || prefix > most) {
-      throw new Error(`"${text}" is neither an address nor a CIDR such as 10.128.0.0/14`)
-    }
-    proxies.addSubnet(address, prefix, family)
+function blockOf(networks: readonly string[]): BlockList {
+  const block = new BlockList()
+  for (const network of networks) {
+    const [address = '', length] = network.split('/')
+    const [family, most] = isIPv4(address) ? (['ipv4', 32] as const) : (['ipv6', 128] as const)
+    block.addSubnet(address, Number(length ?? most), family)
   }
-  return proxies
-}
-
-/** @throws Error */
-function parseRealm(text: string): string {
-  const url = URL.parse(text)
-  const isBase = url !== null && /^https?:$/.test(url.protocol) && `${url.origin}/` === url.href
-  if (!isBase) throw new Error(`"${text}" is no URL such as https://registry.example.com, without a path`)
-  return url.origin
+  return block
 }
 
 const SCHEME = /^https?$/i
@@ -145,11 +130,18 @@ function nodeAddress(text = ''): string | undefined {
   return address !== undefined && isIP(address) !== 0 ? plainAddress(address) : undefined
 }
 
+const MAPPED = /^::ffff:(?:([\d.]+)|([\da-f]{1,4}):([\da-f]{1,4}))$/i
+
 /** Without a zone, and an IPv4 address as such where a socket for both families wraps it. */
 function plainAddress(address: string | undefined): string | undefined {
   const bare = address?.replace(/%.*$/, '')
-  const ipv4 = bare?.replace(/^::ffff:(?=[\d.]+$)/i, '')
-  return ipv4 !== undefined && isIPv4(ipv4) ? ipv4 : bare
+  const [, dotted, high, low] = MAPPED.exec(bare ?? '') ?? []
+  if (dotted !== undefined && isIPv4(dotted)) return dotted
+  if (high === undefined || low === undefined) return bare
+  return [high, low]
+    .map((group) => Number.parseInt(group, 16))
+    .flatMap((group) => [group >> 8, group & 255])
+    .join('.')
 }
 
 function listOf(value: string | readonly string[] | undefined): string[] {

@@ -5,7 +5,7 @@ import type { RepositoryName } from '../oci/name.ts'
 import type { Owners } from '../registry/owners.ts'
 import type { Siblings } from '../registry/siblings.ts'
 import { createAnswers } from './answers.ts'
-import { createWarning } from './once.ts'
+import { createForbidden } from './once.ts'
 import { shown } from './permissions.ts'
 import type { Told } from './told.ts'
 
@@ -23,9 +23,6 @@ const OUTAGE_MS = 5 * 60_000
 /** It is taken to be down when it has not answered for so long, and is asked again after so long. */
 const PATIENCE_MS = 2000
 const SILENT_MS = 5000
-
-/** After this long a registry's account that might not read namespaces tries again. */
-const FORBIDDEN_MS = 5 * 60_000
 
 /** `unclaimed`: by nobody yet. `foreign`: it belongs to a namespace of this name that is no more. `unchecked`: only names
  *  are gone by. */
@@ -90,8 +87,7 @@ export function createOwnership({
   const lastKnown = new LRUCache<string, { uid: string | undefined; at: number }>({ max: 10_000 })
   const settled = new LRUCache<RepositoryName, number>({ max: 10_000 })
   const claims = new Map<RepositoryName, Promise<void>>()
-  const warn = createWarning('said that namespaces cannot be read', { siblings, logger })
-  let forbiddenUntil = Number.NEGATIVE_INFINITY
+  const forbidden = createForbidden('said that namespaces cannot be read', { siblings, logger, now })
   let silentUntil = Number.NEGATIVE_INFINITY
 
   async function uidOf(namespace: string, maxAgeMs?: number): Promise<string | undefined> {
@@ -107,13 +103,12 @@ export function createOwnership({
    * a refusal is trouble, such as that of an API server that has not read its roles yet, and opens nothing.
    */
   async function unlessForbidden<T>(ask: () => Promise<T>): Promise<T | undefined> {
-    if (now() < forbiddenUntil) return undefined
+    if (forbidden.isNow()) return undefined
     try {
       return await told(ask(), lastKnown.size === 0 ? ApiForbidden : undefined)
     } catch (error) {
       if (!(error instanceof ApiForbidden)) throw error
-      forbiddenUntil = now() + FORBIDDEN_MS
-      await warn(
+      await forbidden.begin(
         `${error.message}; without it whoever makes a deleted namespace anew can read its old images ` +
           '(REGISTRY_OPENSHIFT_AUTH_NAMESPACEUIDS=false says that this is meant)'
       )

@@ -83,22 +83,17 @@ export async function tokenRoutes(app: FastifyInstance, parts: TokenParts): Prom
     }
     const user = await callers.check(request, reply, credential)
     if (user !== undefined) return issue(user, requested, Math.min(TOKEN_LIFE_MS, lifeOf(secret)))
-    const print = callers.fingerprint(secret)
     if (cureStaleCredentials && !authority.isLocal && (await isPublicPull(grant, requested))) {
       cured++
       onCured?.()
       callers.forgive(credential)
       logger.info(
-        `stale credential ${print}: its public pull of ${requested.map(({ name }) => name).join(', ')} is let in as ` +
+        `stale credential ${callers.fingerprint(secret)}: its public pull of ${requested.map(({ name }) => name).join(', ')} is let in as ` +
           `anonymous (${cured} so far); its owner should log in again`
       )
       return issue(ANONYMOUS, requested, CURED_LIFE_MS)
     }
-    logger.info(`refused a token: credential ${print} is nobody's, or has expired`)
-    throw new RegistryError(
-      'UNAUTHORIZED',
-      'the credential is wrong, has expired or is meant for others: log in again'
-    )
+    throw callers.wrong(credential)
   }
 
   async function issue(

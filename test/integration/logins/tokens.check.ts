@@ -136,7 +136,7 @@ await step('only a registry without a secret says so, and once', async () => {
 })
 
 await step('the log names who was refused by a fingerprint, and holds no password and no token', async () => {
-  match(closed.log(), /refused a token: credential [\w-]{12} is nobody's, or has expired/)
+  match(closed.log(), /refused: credential [\w-]{12} is nobody's, or has expired/)
   for (const { log } of [closed, open]) {
     assertNoErrors(log())
     assertNoSecrets(log(), tokens)
