@@ -73,7 +73,10 @@ function admitWriting(
   reply: FastifyReply,
   { methods, readOnly }: AccessOptions
 ): void {
-  if (!readOnly.isOn()) return readOnly.admit(reply.raw)
+  if (!readOnly.isOn()) {
+    readOnly.admit(reply.raw)
+    return
+  }
   const others = methods.get(url)?.filter((method) => !WRITING.includes(method))
   reply.header('allow', others?.join(', '))
   throw new RegistryError('UNSUPPORTED', READ_ONLY)
