@@ -12,17 +12,19 @@ import { type Config, ConfigError } from './config/config.ts'
 import { follow } from './operations/follow.ts'
 import { createLimits, type Leases } from './operations/limits.ts'
 import type { Logger } from './operations/logs.ts'
-import { countCalls, countLookups, countPurged, showSpace } from './operations/metrics/counts.ts'
+import { countCalls, countLookups, countPurged } from './operations/metrics/counts.ts'
 import { meteredStorage } from './operations/metrics/storage.ts'
 import { schedulePurge } from './operations/purge.ts'
 import { createReadOnly } from './operations/read-only.ts'
-import { keepReserve } from './operations/reserve.ts'
+import { guardStorage } from './operations/storage-guard.ts'
 import { watchStorage } from './operations/storage-health.ts'
-import { watchWrites } from './operations/writes.ts'
 import { createRegistry, type Siblings } from './registry/registry.ts'
 
 /** For uploads that were cut, to make safe what has come of them. It is the last part of the drain. */
 export const SEAL_MS = 1000
+
+/** So often a storage that takes no writes is tried again where its health is not looked at. */
+const WRITE_TRY_MS = 10_000
 
 /** More clients than this, at once and not yet accepted, are turned away (if the kernel's somaxconn allows so many). */
 const BACKLOG = 4096
@@ -62,31 +64,31 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   const { config, logger, siblings, leads, metrics } = options
   const recorder = metrics?.recorder
   const tls = await readTls(config)
+  const { storageHealth } = config
   const opened = await openStorage(config.storage)
-  const { storage, settled } = watchWrites(
-    recorder === undefined ? opened : meteredStorage(opened, 'filesystem', recorder)
-  )
   const readOnly = createReadOnly(config.storage.maintenance.readonly.enabled)
-  const reserve = keepReserve({
-    space: storage.space,
-    part: config.storage.filesystem.reserve,
-    leads,
+  const guarded = guardStorage(
+    recorder === undefined ? opened : meteredStorage(opened, 'filesystem', recorder),
+    {
+      reserve: config.storage.filesystem.reserve,
+      intervalMs: storageHealth?.intervalMs ?? WRITE_TRY_MS,
+      leads,
+      siblings,
+      isReadOnly: readOnly.isOn,
+      logger,
+      recorder
+    }
+  )
+  const registry = createRegistry(guarded.storage, {
     siblings,
-    isReadOnly: readOnly.isOn,
-    logger,
-    onSpace: recorder && showSpace(recorder)
-  })
-  const registry = createRegistry(storage, {
-    siblings,
     leads,
-    requireSpace: reserve.require,
+    requireSpace: guarded.requireSpace,
     lookups: recorder && countLookups(recorder)
   })
   const keys = createKeyRing(deriveKeys(options.secret, tls?.key), {
     tokenLifeMs: TOKEN_LIFE_MS,
     settleMs: SETTLE_MS
   })
-  const { storageHealth } = config
   const health =
     storageHealth && watchStorage({ ...storageHealth, probe: registry.probe, leads, siblings, logger })
   const limits = createLimits({ leases: options.leases, limits: config.openshift.requests, recorder })
@@ -115,7 +117,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   })
   app.addHook('onClose', async () => {
     health?.stop()
-    reserve.stop()
+    guarded.stop()
   })
   if (tls !== undefined) followTls(app, tls, keys, options)
   await listen(app, options)
@@ -125,7 +127,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     schedulePurge(async (before) => (readOnly.isOn() ? 0 : counted(before)), logger)
   }
   return {
-    stop: () => stop(app, settled, options),
+    stop: () => stop(app, guarded.settled, options),
     reload({ log, storage, openshift }) {
       logger.setLevel(log.level)
       limits.set(openshift.requests)

@@ -106,6 +106,9 @@ export interface StorageDriver {
 
   /** Reads a little, to see whether the store is there and answers. @throws StorageUnavailable when it is not */
   probe(): Promise<void>
+
+  /** Writes a little, makes it last and removes it. @throws StorageFull, StorageUnavailable when it cannot */
+  probeWrite(): Promise<void>
 }
 
 /** There is no object under this key. */

@@ -19,6 +19,8 @@ export interface FilesystemOptions {
 
 /** How deep below the root to look for other file systems: only few folders lie above those of single objects. */
 const LEVELS = 4
+/** Enough to need a block of its own. */
+const PROBE_BYTES = 4096
 /** What lies beside our own, or was removed meanwhile, does not matter; nor do snapshots, which begin with a dot. */
 const NOT_OURS = ['EACCES', 'EPERM', ...NOTHING]
 
@@ -123,6 +125,18 @@ export function filesystemStorage({ root, foreign, fs = nodeFs }: FilesystemOpti
     async probe() {
       if ((await ignoring(NOTHING, files.names(base))) !== undefined) return
       throw new StorageUnavailable(`there is no folder ${root} any more: is its volume still mounted?`)
+    },
+
+    async probeWrite() {
+      const draft = await drafts.open()
+      try {
+        await closing(files, draft, async () => {
+          await files.writev(draft, [Buffer.alloc(PROBE_BYTES)], 0)
+          await files.sync(draft)
+        })
+      } finally {
+        await drafts.discard(draft)
+      }
     },
 
     async space() {

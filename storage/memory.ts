@@ -119,6 +119,8 @@ export function memoryStorage(now: () => Date = () => new Date()): StorageDriver
 
     async probe() {},
 
+    async probeWrite() {},
+
     async space() {
       return undefined
     },

@@ -2,6 +2,7 @@ import type { StorageDriver } from './driver.ts'
 
 export interface StorageConfig {
   readonly filesystem: { readonly rootdirectory: string }
+  readonly maintenance?: { readonly readonly: { readonly enabled: boolean } }
 }
 
 /** Where CNCF distribution keeps the bytes of an upload in flight. */
@@ -11,9 +12,12 @@ const DISTRIBUTION_UPLOAD = /\/_uploads\/[^/]+\/data$/
  * The driver that the configuration asks for, ready for use; only that one is loaded.
  * @throws StorageUnavailable when nothing could be stored, in words for an administrator
  */
-export async function openStorage({ filesystem }: StorageConfig): Promise<StorageDriver> {
+export async function openStorage({ filesystem, maintenance }: StorageConfig): Promise<StorageDriver> {
   const { filesystemStorage, prepareFilesystem } = await import('./filesystem.ts')
   const options = { root: filesystem.rootdirectory, foreign: DISTRIBUTION_UPLOAD }
-  await prepareFilesystem(options)
-  return filesystemStorage(options)
+  const storage = filesystemStorage(options)
+  // What is read-only may be a copy that somebody else writes to: nothing is tried out, and nothing made.
+  if (maintenance?.readonly.enabled) await storage.probe()
+  else await prepareFilesystem(options)
+  return storage
 }

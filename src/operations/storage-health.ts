@@ -23,6 +23,9 @@ export interface StorageHealthOptions {
 const TOLD = 'what is wrong with the storage'
 const ASKED = 'is anything wrong with the storage'
 
+/** One that hangs holds a thread. Some may hang for ever while later ones are answered, so one is not enough. */
+const MOST_HANGING = 4
+
 /** For siblings: it is no matter of seconds. */
 const PATIENCE_MS = 1000
 
@@ -36,8 +39,17 @@ export function watchStorage(options: StorageHealthOptions): StorageHealth {
   let failures = 0
   let isKnown = false
 
+  let hanging = 0
+  async function probeUnlessHanging(): Promise<unknown> {
+    if (hanging === MOST_HANGING) return new Promise(() => {})
+    hanging++
+    return probe().finally(() => {
+      hanging--
+    })
+  }
+
   async function look(): Promise<void> {
-    const problem = await withinTime(probe, intervalMs)
+    const problem = await withinTime(probeUnlessHanging, intervalMs)
     failures = problem === undefined ? 0 : failures + 1
     if (problem !== undefined && failures < threshold) return
     const before = trouble

@@ -1,9 +1,12 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import t from 'tap'
 import { type StorageHealth, watchStorage } from '../../src/operations/storage-health.ts'
+import { createRegistry } from '../../src/registry/registry.ts'
 import type { Siblings } from '../../src/registry/siblings.ts'
+import { memoryStorage } from '../../storage/memory.ts'
 import { berth, pushImage, refusal } from '../http/support.ts'
 import { relatives } from '../registry/family.ts'
+import { interposed } from '../registry/interposed.ts'
 
 const EVERY_MS = 20
 
@@ -70,6 +73,61 @@ t.test('a storage that does not answer in time is in trouble', async (t) => {
   t.teardown(() => health.stop())
   t.ok(await until(() => health.trouble() !== undefined))
   t.match(health.trouble(), /no answer within 0.02 s/)
+})
+
+t.test(
+  'a storage that hangs is asked no more often than it can be waited for, and is well once it answers',
+  async (t) => {
+    const answers: (() => void)[] = []
+    let isHanging = true
+    const health = watchStorage({
+      probe: () => (isHanging ? new Promise<void>((resolve) => answers.push(resolve)) : Promise.resolve()),
+      intervalMs: EVERY_MS,
+      threshold: 1,
+      leads: true,
+      siblings: relatives(1)[0] as Siblings,
+      logger: { info() {}, error() {} }
+    })
+    t.teardown(() => health.stop())
+    t.ok(await until(() => answers.length === 4))
+    await pause(10 * EVERY_MS)
+    t.equal(answers.length, 4)
+    t.ok(health.trouble() !== undefined)
+    isHanging = false
+    answers[0]?.()
+    t.ok(await until(() => health.trouble() === undefined), 'although three hang for ever')
+  }
+)
+
+t.test('a storage that hangs stops neither probes nor what needs none, and recovers', async (t) => {
+  const held = Promise.withResolvers<void>()
+  let isHanging = false
+  const storage = interposed(memoryStorage(), () => (isHanging ? held.promise : undefined))
+  const registry = createRegistry(storage)
+  const health = watchStorage({
+    probe: () => storage.list('docker'),
+    intervalMs: EVERY_MS,
+    threshold: 2,
+    leads: true,
+    siblings: relatives(1)[0] as Siblings,
+    logger: { info() {}, error() {} }
+  })
+  t.teardown(() => health.stop())
+  const it = await berth(t, { storage, registry, trouble: health.trouble })
+  await pushImage(it, 'a', 'v1')
+  isHanging = true
+  const under = [it.ask('GET', '/v2/a/manifests/v1'), it.ask('POST', '/v2/a/blobs/uploads/')]
+  t.ok(await until(() => health.trouble() !== undefined))
+  t.equal(refusal(await it.ask('GET', '/v2/a/tags/list')), '503 UNAVAILABLE')
+  t.equal(refusal(await it.ask('POST', '/v2/a/blobs/uploads/')), '503 UNAVAILABLE')
+  t.equal((await it.ask('GET', '/livez')).statusCode, 200)
+  t.equal((await it.ask('GET', '/readyz')).statusCode, 503)
+  isHanging = false
+  held.resolve()
+  const codes = (await Promise.all(under)).map(({ statusCode }) => statusCode)
+  t.strictSame(codes, [200, 202], 'what was under way comes to its end')
+  t.ok(await until(() => health.trouble() === undefined))
+  t.equal((await it.ask('GET', '/v2/a/tags/list')).statusCode, 200)
 })
 
 t.test('while the storage is in trouble it is not asked, and only /readyz says so to probes', async (t) => {

@@ -59,6 +59,7 @@ export function interposed(storage: StorageDriver, before: Interpose): StorageDr
     },
     tidy: (moment) => storage.tidy(moment),
     probe: () => storage.probe(),
+    probeWrite: () => storage.probeWrite(),
     space: () => storage.space()
   }
 }

@@ -431,3 +431,24 @@ t.test('the space is that of the volume, unless it knows no size or is not there
   const disk = createDisk()
   t.equal(await filesystemStorage({ root: '/', fs: { ...disk.fs, statfs } }).space(), undefined)
 })
+
+t.test('a try to write leaves nothing, and fails as a write does', async (t) => {
+  const disk = createDisk()
+  let refused: string | undefined
+  const calls: string[] = []
+  const storage = filesystemStorage({
+    root: '/r',
+    fs: watched(disk.fs, ({ name }) => {
+      calls.push(name)
+      return name === refused ? { refuse: 'ENOSPC' } : undefined
+    })
+  })
+  await storage.probeWrite()
+  t.ok(calls.includes('writev') && calls.includes('fsync'))
+  for (const name of ['open', 'writev', 'fsync']) {
+    refused = name
+    await t.rejects(storage.probeWrite(), StorageFull)
+  }
+  t.same(disk.paths(), ['/r/', '/r/@drafts/'])
+  t.equal(disk.handles(), 0)
+})

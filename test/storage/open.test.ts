@@ -122,3 +122,15 @@ t.test('the folder of CNCF distribution opens with the uploads that it has in fl
   t.same(await storage.appended(upload), { size: 3, mark: '' })
   t.equal(await storage.appended(upload.replace('/data', '/startedat')), undefined)
 })
+
+t.test('a folder that is read-only by its settings is left as it is, and must be there', async (t) => {
+  const root = t.testdir({ '@drafts': { 'old.tmp': 'x' } })
+  const hourAgo = Date.now() / 1000 - 3700
+  utimesSync(join(root, '@drafts/old.tmp'), hourAgo, hourAgo)
+  const maintenance = { readonly: { enabled: true } }
+  await openStorage({ filesystem: { rootdirectory: root }, maintenance })
+  t.same(readdirSync(join(root, '@drafts')), ['old.tmp'])
+  const gone = { filesystem: { rootdirectory: join(root, 'gone') }, maintenance }
+  await t.rejects(openStorage(gone), { name: 'StorageUnavailable' })
+  t.same(readdirSync(root), ['@drafts'])
+})

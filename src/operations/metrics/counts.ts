@@ -37,10 +37,13 @@ export function countPurged(recorder: Recorder, purge: Purge): Purge {
 
 /** Shows how much room the storage has. */
 export function showSpace(recorder: Recorder): (space: { free: number; size: number }) => void {
-  const free = recorder.gauge('storageFree')
-  const size = recorder.gauge('storageSize')
-  return (space) => {
-    free.set(space.free)
-    size.set(space.size)
+  return ({ free, size }) => {
+    recorder.gauge('storageFree').set(free)
+    recorder.gauge('storageSize').set(size)
   }
+}
+
+/** Shows whether the storage takes writes. */
+export function showWritable(recorder: Recorder): (isWritable: boolean) => void {
+  return (isWritable) => recorder.gauge('storageWritable').set(Number(isWritable))
 }

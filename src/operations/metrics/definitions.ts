@@ -122,6 +122,11 @@ export const GAUGES = {
     help: 'Bytes that may still be written to the storage; not there where it has no limit.',
     labels: []
   },
+  storageWritable: {
+    name: 'berth_storage_writable',
+    help: 'Whether the storage took the last write that it was tried with (1 or 0); not there before the first.',
+    labels: []
+  },
   storageSize: {
     name: 'berth_storage_size_bytes',
     help: 'Bytes that the storage holds when it is full; not there where it has no limit.',

@@ -17,6 +17,7 @@ const OPERATIONS = {
   list: 'StorageDriver.List',
   tidy: 'StorageDriver.Walk',
   probe: 'StorageDriver.Stat',
+  probeWrite: 'StorageDriver.PutContent',
   space: 'StorageDriver.Stat'
 } as const satisfies Record<keyof StorageDriver, string>
 
@@ -127,6 +128,7 @@ export function meteredStorage(storage: StorageDriver, driver: string, recorder:
     list: (...args) => timed(meters.list, () => storage.list(...args)),
     tidy: (...args) => timed(meters.tidy, () => storage.tidy(...args)),
     probe: (...args) => timed(meters.probe, () => storage.probe(...args)),
+    probeWrite: (...args) => timed(meters.probeWrite, () => storage.probeWrite(...args)),
     space: (...args) => timed(meters.space, () => storage.space(...args))
   }
 }

@@ -163,6 +163,8 @@ async function checkReadOnly(): Promise<void> {
     verdict.check(/^\d+$/.test(wait ?? ''), `${what}: says when to try again`, { 'retry-after': wait })
   }
   await checkPull('from a read-only file system')
+  const isTold = (words: string): boolean => server.log().includes(words)
+  verdict.check(await eventually(() => isTold('the storage takes no writes')), 'the log says so')
   const health = await client.request('GET', '/healthz')
   verdict.check(health.status === 200, 'the process is healthy all the same', health.status)
   await run('mount', ['-o', 'remount,rw', mountPoint])
@@ -174,6 +176,8 @@ async function checkReadOnly(): Promise<void> {
   } catch (error) {
     verdict.check(false, 'the upload that was open goes on', error)
   }
+  const isOver = await eventually(() => isTold('the storage takes writes again'), 20_000)
+  verdict.check(isOver, 'and the log says that it is over')
 }
 
 /** With the default, the last of the space is not for new uploads. */
