@@ -10,10 +10,18 @@ import { blobRoutes } from './http/blobs.ts'
 import { answerBadHttp, refusalOf, sendError } from './http/errors.ts'
 import { manifestRoutes } from './http/manifests.ts'
 import { metricsRoutes } from './http/metrics.ts'
+import { isHttp2 } from './http/protocol.ts'
 import { referrerRoutes } from './http/referrers.ts'
 import { foldRepositoryName } from './http/repository-url.ts'
-import { answerThenDrain, IDLE_MS, isBodyComing, setContentTypeAside } from './http/request-body.ts'
+import {
+  answerThenDrain,
+  giveUpWhenIdle,
+  isBodyComing,
+  setContentTypeAside,
+  stopBody
+} from './http/request-body.ts'
 import { type PageLimits, tagRoutes } from './http/tags.ts'
+import { prepareTls, type Tls, tlsOptions } from './http/tls.ts'
 import { uploadRoutes } from './http/uploads.ts'
 import { RegistryError } from './oci/error.ts'
 import { healthRoutes } from './operations/health.ts'
@@ -23,12 +31,6 @@ import type { Recorder } from './operations/metrics/recorder.ts'
 import { createRequestMeter, measureTraffic } from './operations/metrics/requests.ts'
 import { createReadOnly, type ReadOnly } from './operations/read-only.ts'
 import type { Registry } from './registry/registry.ts'
-
-/** PEM. Node lets the workers of a cluster share what session tickets are sealed with. */
-export interface Tls {
-  cert: Buffer
-  key: Buffer
-}
 
 export interface AppParts {
   registry: Registry
@@ -91,7 +93,7 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
     // Not as Fastify's own logger, for which it would watch every answer.
     ...(logger !== undefined && { childLoggerFactory: () => logger }),
     logController: new LogController({ disableRequestLogging: true }),
-    ...(tls === undefined ? { http } : { https: { ...http, ...tls } }),
+    ...(tls === undefined ? { http } : { https: { ...http, ...tlsOptions(tls) } }),
     keepAliveTimeout: KEEP_ALIVE_MS,
     // A transfer may last as long as it likes while bytes move: see IDLE_MS in http/request-body.ts.
     requestTimeout: 0,
@@ -106,13 +108,18 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
     frameworkErrors: (error, request, reply) => {
       measureRequest?.(request, reply)
       if (accessLog !== undefined) logRequest(accessLog, request, reply, logParts)
-      sendError(error, request, reply.headers({ ...headers, connection: 'close' }))
+      if (!isHttp2(request)) reply.header('connection', 'close')
+      sendError(error, request, reply.headers(headers))
     },
     clientErrorHandler: answerBadHttp
   })
 
   // 100 Continue is sent when a handler begins to read the body, not by the server on its own.
   app.server.on('checkContinue', (request, response) => app.routing(request, response))
+
+  if (tls !== undefined) {
+    await prepareTls(app, tls, { idleMs: KEEP_ALIVE_MS, maxHeaderBytes: MAX_HEADER_BYTES })
+  }
 
   if (metrics !== undefined) measureTraffic(app.server, metrics.recorder)
 
@@ -134,8 +141,12 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
     done()
   })
   app.addHook('onSend', (request, reply, payload, done) => {
-    request.socket.setTimeout(IDLE_MS)
+    giveUpWhenIdle(request)
     if (!isBodyComing(request)) return done(null, payload)
+    if (isHttp2(request)) {
+      stopBody(request, reply)
+      return done(null, payload)
+    }
     // What came together with the headers is still being parsed.
     setImmediate(() => {
       if (!isBodyComing(request)) return done(null, payload)
@@ -236,13 +247,16 @@ const SILENT: Speaks = { info() {}, debug() {} }
  * Several hosts could mean one to a proxy and another to us, and so could several credentials. RFC 9112 §3.2.
  * @throws RegistryError REQUEST_INVALID
  */
-function refuseDoubles({ raw: { rawHeaders, httpVersion } }: FastifyRequest): void {
-  let hosts = 0
+function refuseDoubles({ raw: { rawHeaders, httpVersion, headers } }: FastifyRequest): void {
+  // In HTTP/2 this is the host; some proxies send the other as well. RFC 9113 section 8.3.1.
+  const authority = headers[':authority']
+  let hosts = authority === undefined ? 0 : 1
   let credentials = 0
   for (let index = 0; index < rawHeaders.length; index += 2) {
     const name = rawHeaders[index] as string
-    if (name.length === 4 && name.toLowerCase() === 'host') hosts++
-    else if (name.length === 13 && name.toLowerCase() === 'authorization') credentials++
+    if (name.length === 4 && name.toLowerCase() === 'host') {
+      if (rawHeaders[index + 1] !== authority) hosts++
+    } else if (name.length === 13 && name.toLowerCase() === 'authorization') credentials++
   }
   if (credentials > 1) {
     throw new RegistryError('REQUEST_INVALID', `Authorization: at most one is allowed, not ${credentials}`)

@@ -237,7 +237,7 @@ function startLine({ http, storage, auth }: Config, address: string): string {
 }
 
 /** Those that are in words for an administrator already. */
-const STARTING_ERRORS = new Set(['ConnectionError', 'HtpasswdError'])
+const STARTING_ERRORS = new Set(['ConnectionError', 'HtpasswdError', 'TlsFileError'])
 
 /** In words for an administrator, where it is not a fault of berth. */
 function explain(error: unknown): string | undefined {

@@ -1,14 +1,13 @@
-import { readFile } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
-import { createSecureContext, Server as SecureServer } from 'node:tls'
+import { Server as SecureServer } from 'node:tls'
 import type { FastifyInstance } from 'fastify'
 import { openStorage } from '../storage/open.ts'
-import { createApp, type MetricsParts, type Tls } from './app.ts'
+import { createApp, type MetricsParts } from './app.ts'
 import { createExternalOrigin } from './auth/external-origin.ts'
 import { createKeyRing, deriveKeys, type KeyRing, TOKEN_LIFE_MS } from './auth/keys.ts'
 import { openIdentity } from './auth/open.ts'
-import { type Config, ConfigError } from './config/config.ts'
+import type { Config } from './config/config.ts'
 import { follow } from './operations/follow.ts'
 import { createLimits, type Leases } from './operations/limits.ts'
 import type { Logger } from './operations/logs.ts'
@@ -18,6 +17,7 @@ import { schedulePurge } from './operations/purge.ts'
 import { createReadOnly } from './operations/read-only.ts'
 import { guardStorage } from './operations/storage-guard.ts'
 import { watchStorage } from './operations/storage-health.ts'
+import { isSameTls, readTlsFiles, type TlsContext } from './operations/tls-files.ts'
 import { createRegistry, type Siblings } from './registry/registry.ts'
 
 /** For uploads that were cut, to make safe what has come of them. It is the last part of the drain. */
@@ -63,7 +63,7 @@ export interface Serving {
 export async function serve(options: ServeOptions): Promise<Serving> {
   const { config, logger, siblings, leads, metrics } = options
   const recorder = metrics?.recorder
-  const tls = await readTls(config)
+  const tls = config.http.tls && (await readTlsFiles(config.http.tls))
   const { storageHealth } = config
   const opened = await openStorage(config.storage)
   const readOnly = createReadOnly(config.storage.maintenance.readonly.enabled)
@@ -113,7 +113,9 @@ export async function serve(options: ServeOptions): Promise<Serving> {
       calls: recorder && countCalls(recorder)
     }),
     metrics: metrics && { ...metrics, secret: config.openshift.metrics.secret },
-    ...(tls !== undefined && { tls })
+    ...(tls !== undefined && {
+      tls: { ...tls, clientauth: config.http.tls?.clientauth, http2: config.http.tls?.http2 }
+    })
   })
   app.addHook('onClose', async () => {
     health?.stop()
@@ -136,44 +138,23 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   }
 }
 
-/** @throws ConfigError */
-async function readTls({ http: { tls } }: Config): Promise<Tls | undefined> {
-  if (tls === undefined) return undefined
-  const read = async (path: string, variable: string): Promise<Buffer> => {
-    try {
-      return await readFile(path)
-    } catch (error) {
-      throw new ConfigError([`${variable}: ${(error as Error).message}`])
-    }
-  }
-  const cert = await read(tls.certificate, 'REGISTRY_HTTP_TLS_CERTIFICATE')
-  const key = await read(tls.key, 'REGISTRY_HTTP_TLS_KEY')
-  try {
-    createSecureContext({ cert, key })
-  } catch (error) {
-    const problem = `must be a PEM certificate and its own key: ${(error as Error).message}`
-    throw new ConfigError([`REGISTRY_HTTP_TLS_CERTIFICATE and REGISTRY_HTTP_TLS_KEY: ${problem}`])
-  }
-  return { cert, key }
-}
-
-/** Takes up renewed TLS files: new connections get the new certificate, and tokens are signed with keys of the new key. */
+/** Takes up renewed TLS files: connections made before go on, new ones get the new certificate, and tokens are signed with keys of the new key. */
 function followTls(
   app: FastifyInstance,
-  first: Tls,
+  first: TlsContext,
   keys: KeyRing,
   { config, secret, logger }: ServeOptions
 ): void {
-  const { stop } = follow<Tls>({
+  const { stop } = follow({
     first,
-    read: async () => (await readTls(config)) ?? first,
-    isSame: (one, other) => one.cert.equals(other.cert) && one.key.equals(other.key),
+    read: async () => (config.http.tls === undefined ? first : readTlsFiles(config.http.tls)),
+    isSame: isSameTls,
     onChange(tls) {
       if (app.server instanceof SecureServer) app.server.setSecureContext(tls)
       keys.replace(deriveKeys(secret, tls.key))
-      logger.info('the TLS certificate was renewed: new connections get it')
+      logger.info('the TLS files have changed: new connections get the new certificate')
     },
-    onProblem: (message) => logger.warn(`the former TLS certificate stays in use: ${message}`),
+    onProblem: (message) => logger.warn(`the former TLS files stay in use: ${message}`),
     everyMs: TLS_MS
   })
   app.addHook('onClose', async () => stop())

@@ -1,5 +1,6 @@
 import type { Config } from './config.ts'
 import { defaultOf, type Path, SETTINGS, type Setting, type Value } from './schema.ts'
+import { buildTls } from './tls.ts'
 import { at, isEmpty, type Node, type Section } from './tree.ts'
 import { parseDefault } from './values.ts'
 
@@ -26,14 +27,12 @@ export function lookUp(root: Section, hasFile: boolean): Lookup {
 /** Every setting's value in its place, frozen. */
 export function build(value: Lookup, auth: Config['auth']): Config {
   const address = value('http.addr') ?? { host: '127.0.0.1', port: 5000 }
-  const certificate = value('http.tls.certificate')
-  const key = value('http.tls.key')
   return freeze({
     http: {
       ...address,
       secret: value('http.secret'),
       processes: value('http.processes'),
-      tls: certificate === undefined || key === undefined ? undefined : { certificate, key },
+      tls: buildTls(value),
       draintimeout: value('http.draintimeout'),
       trustedproxies: value('http.trustedproxies'),
       headers: value('http.headers'),

@@ -1,4 +1,4 @@
-import type { Headers, LogLevel } from './values.ts'
+import type { ClientAuth, Headers, LogLevel } from './values.ts'
 
 export type { LogLevel } from './values.ts'
 
@@ -11,8 +11,8 @@ export interface Config {
     readonly secret: string | undefined
     /** How many processes answer requests. */
     readonly processes: number
-    /** Paths of PEM files; without them it speaks plain HTTP. */
-    readonly tls: { readonly certificate: string; readonly key: string } | undefined
+    /** Without it it speaks plain HTTP. */
+    readonly tls: TlsConfig | undefined
     /** How long open requests get when berth is to stop, in milliseconds. */
     readonly draintimeout: number
     /** Addresses and CIDRs of proxies whose forwarding headers tell the truth. */
@@ -73,6 +73,21 @@ export interface RequestLimit {
   readonly maxinqueue: number
   /** Milliseconds; 0: for ever. */
   readonly maxwaitinqueue: number
+}
+
+export interface TlsConfig {
+  /** Paths of PEM files. */
+  readonly certificate: string
+  readonly key: string
+  readonly minVersion: 'TLSv1.2' | 'TLSv1.3'
+  /** As OpenSSL has them, separated by colons; undefined: Node's own. */
+  readonly ciphers: string | undefined
+  /** Paths of PEM files with the authorities of clients. */
+  readonly clientcas: readonly string[]
+  /** Undefined without such files: clients are asked for no certificates. */
+  readonly clientauth: ClientAuth | undefined
+  /** Whether HTTP/2 is offered beside HTTP/1.1. */
+  readonly http2: boolean
 }
 
 /** Every problem of the settings at once: a line each, with the variable, what it must be and the remedy. Notes may explain them. */

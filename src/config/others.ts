@@ -59,26 +59,7 @@ export const OTHERS: Readonly<Record<string, Other>> = {
   'http.host': ignored(text, 'its URLs are relative; see openshift.auth.tokenrealm'),
   'http.relativeurls': ignored(boolean, 'its URLs are always relative', 'true'),
   'http.debug': ignored(DEBUG, 'it has no debug server; for metrics see openshift.metrics'),
-  'http.http2.disabled': ignored(boolean, 'it speaks HTTP/1.1', 'true'),
-  'http.h2c.enabled': ignored(boolean, 'it speaks HTTP/1.1', 'false'),
-  // It asks for TLS 1.2 at least: older values ask for no more than that.
-  'http.tls.minimumtls': refused(
-    oneOf('tls1.0', 'tls1.1', 'tls1.2', 'tls1.3'),
-    'it asks for TLS 1.2 or newer',
-    'tls1.0',
-    'tls1.1',
-    'tls1.2'
-  ),
-  'http.tls.minversion': refused(
-    oneOf('VersionTLS10', 'VersionTLS11', 'VersionTLS12', 'VersionTLS13'),
-    'it asks for TLS 1.2 or newer',
-    'VersionTLS10',
-    'VersionTLS11',
-    'VersionTLS12'
-  ),
-  'http.tls.ciphersuites': ignored(list('names of cipher suites'), 'it offers Node’s'),
-  'http.tls.clientcas': refused(list('paths of PEM files'), 'it asks for no client certificates'),
-  'http.tls.clientauth': refused(text, 'it asks for no client certificates'),
+  'http.h2c.enabled': ignored(boolean, 'without TLS it speaks HTTP/1.1', 'false'),
   'http.tls.letsencrypt': refused(LETS_ENCRYPT, 'it gets no certificates by itself'),
   'storage.filesystem.maxthreads': ignored(number, 'UV_THREADPOOL_SIZE says it'),
   'storage.cache.blobdescriptor': ignored(oneOf('inmemory', 'redis'), CACHE, 'inmemory'),

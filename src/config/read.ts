@@ -4,6 +4,7 @@ import { build, given, type Lookup, lookUp } from './build.ts'
 import { type Checked, check, subject } from './check.ts'
 import { type Config, ConfigError } from './config.ts'
 import { applyEnvironment, variableOf } from './environment.ts'
+import { tlsProblems, tlsWarnings } from './tls.ts'
 import { at, isEmpty, type Section, section } from './tree.ts'
 
 export interface Reading {
@@ -51,7 +52,8 @@ export async function readConfig(env: Environment, file?: string): Promise<Readi
   const reasons = [...ignored].map(([reason, names]) => `${reason}: ${names.join(', ')}`)
   const warnings = [
     ...(reasons.length > 0 ? [`ignored, since berth does not do that; ${reasons.join('; ')}`] : []),
-    ...strange
+    ...strange,
+    ...tlsWarnings(value)
   ]
   return { config, warnings, root, file: path, value }
 }
@@ -103,14 +105,7 @@ function contradictions(
       'must be set, to the path of a file with lines that `htpasswd -nbB user password` prints'
     )
   }
-  const certificate = value('http.tls.certificate')
-  const key = value('http.tls.key')
-  if ((certificate === undefined) !== (key === undefined)) {
-    const missing = key === undefined ? 'http.tls.key' : 'http.tls.certificate'
-    if (given(root, missing) === undefined) {
-      add(missing, 'must be set as well, or neither: TLS takes a certificate and its key')
-    }
-  }
+  for (const [path, text] of tlsProblems(value, root)) add(path, text)
   const { metrics } = config.openshift
   if (metrics.enabled && metrics.secret === undefined && auth !== 'openshift') {
     add(

@@ -3,6 +3,7 @@ import {
   address,
   baseUrl,
   boolean,
+  CLIENT_AUTHS,
   cidrs,
   drain,
   failures,
@@ -74,6 +75,34 @@ export const SETTINGS = {
     about: 'PEM file: with it and `http.tls.key` it speaks HTTPS'
   },
   'http.tls.key': { type: textOf('the path of a PEM file'), about: 'PEM file of the certificate’s key' },
+  'http.tls.minversion': {
+    type: oneOf('VersionTLS10', 'VersionTLS11', 'VersionTLS12', 'VersionTLS13'),
+    about: 'the lowest version of TLS, as OpenShift says it; below `VersionTLS12` means that one'
+  },
+  'http.tls.minimumtls': {
+    type: oneOf('tls1.0', 'tls1.1', 'tls1.2', 'tls1.3'),
+    about: 'the same as distribution says it; the stricter counts'
+  },
+  'http.tls.ciphersuites': {
+    type: list('names of cipher suites, a list or separated by commas'),
+    about:
+      'IANA’s names of the cipher suites to offer, a list or separated by commas; also `OPENSHIFT_REGISTRY_HTTP_TLS_CIPHERSUITES` ([operations.md](operations.md#tls))'
+  },
+  'http.tls.clientcas': {
+    type: list('paths of PEM files, a list or separated by commas'),
+    about: 'PEM files of authorities: clients must show a certificate of one of them'
+  },
+  'http.tls.clientauth': {
+    type: oneOf(...CLIENT_AUTHS),
+    shown: '`require-and-verify-client-cert`',
+    about:
+      'with `http.tls.clientcas`: what is asked of clients ([operations.md](operations.md#certificates-of-clients))'
+  },
+  'http.http2.disabled': {
+    type: boolean,
+    plain: 'true',
+    about: '`false` offers HTTP/2 beside HTTP/1.1, with TLS only'
+  },
   'http.processes': {
     type: processes,
     plain: String(Math.min(DEFAULT_PROCESSES, availableParallelism())),

@@ -4,6 +4,15 @@ import { itemsOf, leaf, type Node } from './tree.ts'
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const
 export type LogLevel = (typeof LOG_LEVELS)[number]
 
+/** What is asked of clients' certificates; the names are distribution's. */
+export const CLIENT_AUTHS = [
+  'request-client-cert',
+  'require-any-client-cert',
+  'verify-client-cert-if-given',
+  'require-and-verify-client-cert'
+] as const
+export type ClientAuth = (typeof CLIENT_AUTHS)[number]
+
 /** More than any registry needs: a mistake rather than a wish. */
 const MAX_PROCESSES = 64
 

@@ -1,5 +1,7 @@
+import { constants, type ServerHttp2Stream } from 'node:http2'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { RegistryError } from '../oci/error.ts'
+import { streamOf } from './protocol.ts'
 
 /** A connection on which no byte moves for so long, while a body is under way, is given up. */
 export const IDLE_MS = 60_000
@@ -28,7 +30,9 @@ export function contentTypeOf(request: FastifyRequest): string | undefined {
 }
 
 /** Whether the request's headers announce a body. */
-export function announcesBody({ headers }: FastifyRequest): boolean {
+export function announcesBody({ headers, raw }: FastifyRequest): boolean {
+  const stream = streamOf(raw)
+  if (stream !== undefined) return !stream.endAfterHeaders
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
 }
 
@@ -39,14 +43,34 @@ export function announcesBody({ headers }: FastifyRequest): boolean {
  */
 export async function* requestBody(request: FastifyRequest, reply: FastifyReply): AsyncGenerator<Uint8Array> {
   if (request.headers.expect?.toLowerCase() === '100-continue') reply.raw.writeContinue()
-  request.socket.setTimeout(IDLE_MS)
+  giveUpWhenIdle(request)
   try {
     yield* request.raw.iterator({ destroyOnReturn: false })
   } catch (cause) {
-    throw request.raw.destroyed ? new RegistryError('CLIENT_GONE', undefined, { cause }) : cause
+    const isGone = request.raw.destroyed || request.raw.aborted
+    throw isGone ? new RegistryError('CLIENT_GONE', undefined, { cause }) : cause
   } finally {
-    request.socket.setTimeout(0)
+    giveUpWhenIdle(request, 0)
   }
+  // In HTTP/2 what was cut off may end as if it were whole.
+  if (request.raw.aborted) throw new RegistryError('CLIENT_GONE')
+}
+
+/** @param ms 0: however long it takes */
+export function giveUpWhenIdle({ raw, socket }: FastifyRequest, ms = IDLE_MS): void {
+  const stream = streamOf(raw)
+  if (stream === undefined) socket.setTimeout(ms)
+  else if (!stream.destroyed) stream.setTimeout(ms, cancel)
+}
+
+function cancel(this: ServerHttp2Stream): void {
+  this.close(constants.NGHTTP2_CANCEL)
+}
+
+/** For an answer given while the request's body is still coming over HTTP/2: the client is told to stop sending once
+ *  it has the answer, and the connection goes on. RFC 9113 section 8.1. */
+export function stopBody({ raw }: FastifyRequest, reply: FastifyReply): void {
+  reply.raw.once('finish', () => streamOf(raw)?.close())
 }
 
 /** Whether more of the request's body is to come, from the network or from what is still being parsed. */

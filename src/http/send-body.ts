@@ -1,5 +1,7 @@
+import { constants } from 'node:http2'
 import type { FastifyReply } from 'fastify'
-import { IDLE_MS } from './request-body.ts'
+import { streamOf } from './protocol.ts'
+import { giveUpWhenIdle } from './request-body.ts'
 
 /** Of requests that a client sends at once (pipelining), the answers wait for one another: nothing is read for an
  *  answer before its turn has come, or one connection could hold as many files and buffers as it likes. */
@@ -32,7 +34,7 @@ export async function sendBody(
   let step = await source.next()
   reply.hijack()
   raw.writeHead(reply.statusCode, reply.getHeaders() as Record<string, string>)
-  raw.socket?.setTimeout(IDLE_MS)
+  giveUpWhenIdle(request)
   let left = Number(reply.getHeader('content-length'))
   let leave: (() => void) | undefined
   raw.once('close', () => leave?.())
@@ -47,13 +49,20 @@ export async function sendBody(
     })
   try {
     while (!step.done && (await write(step.value))) step = await source.next()
-    if (left > 0) raw.destroy()
+    if (left > 0) breakOff(raw)
     else raw.end()
   } catch (error) {
     request.log.error(error, 'the answer broke off: its source failed')
-    raw.destroy()
+    breakOff(raw)
   } finally {
     await source.return?.()
   }
   return reply
+}
+
+/** The client cannot take what it has for the whole. With HTTP/2 the connection goes on for other requests. */
+function breakOff(raw: FastifyReply['raw']): void {
+  const stream = streamOf(raw)
+  if (stream === undefined) raw.destroy()
+  else stream.close(constants.NGHTTP2_INTERNAL_ERROR)
 }

@@ -241,8 +241,7 @@ const CASES: { title: string; text: string; ignored?: RegExp[]; problems?: RegEx
   },
   {
     title: 'TLS with certificates of clients',
-    text: `${HEAD}${FILESYSTEM}http: {addr: 'localhost:1', tls: {certificate: /c, key: /k, clientcas: [/ca.pem], minimumtls: tls1.2}}\n`,
-    problems: [/:3: http.tls.clientcas asks for what berth cannot do yet/]
+    text: `${HEAD}${FILESYSTEM}http: {addr: 'localhost:1', tls: {certificate: /c, key: /k, clientcas: [/ca.pem], clientauth: verify-client-cert-if-given, minimumtls: tls1.2}}\n`
   },
   {
     title: 'certificates that it gets by itself',

@@ -1,0 +1,83 @@
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
+import { constants, createServer, type ServerHttp2Session } from 'node:http2'
+import { setTimeout as pause } from 'node:timers/promises'
+import type { TLSSocket } from 'node:tls'
+import type { FastifyInstance } from 'fastify'
+
+/** Requests at a time on one connection: no fewer than clients that take HTTP/2 for granted count on. */
+const MAX_STREAMS = 100
+
+/** What a client may send ahead of our reading: of one upload, and of all on a connection. HTTP/2's own 64 KiB would be
+ *  all that moves in each round trip. */
+const STREAM_WINDOW = 1024 * 1024
+const SESSION_WINDOW = 4 * STREAM_WINDOW
+
+/** Between telling a client that no more requests are taken and taking none: those already on their way are answered. */
+const NOTICE_MS = 500
+
+/** Every stream that a client could have: said when it is to open no more of them. RFC 9113 section 6.8. */
+const LAST_STREAM = 2 ** 31 - 1
+
+export interface Http2Options {
+  /** A connection without requests is closed after so long. */
+  idleMs: number
+  maxHeaderBytes: number
+}
+
+/**
+ * Lets a server of HTTPS speak HTTP/2 with those clients that choose it (ALPN `h2`). Connections of the others are
+ * its own as before, with all that it knows of HTTP/1.1: Node's servers for both do not close or limit these alike.
+ */
+export function serveHttp2(app: FastifyInstance, { idleMs, maxHeaderBytes }: Http2Options): void {
+  const { server } = app
+  const sessions = new Set<ServerHttp2Session>()
+  let isClosing = false
+
+  const http2 = createServer({
+    settings: {
+      maxConcurrentStreams: MAX_STREAMS,
+      initialWindowSize: STREAM_WINDOW,
+      maxHeaderListSize: maxHeaderBytes
+    }
+  })
+  // They look like those of HTTP/1.1 to all that handles them.
+  const handle = app.routing as unknown as RequestListener
+  const route = (incoming: unknown, answer: unknown): void => {
+    const request = incoming as IncomingMessage
+    request.headers.host ??= request.headers[':authority'] as string | undefined
+    handle(request, answer as ServerResponse & { req: IncomingMessage })
+  }
+  http2.on('request', route)
+  http2.on('checkContinue', route)
+  http2.on('session', (session) => {
+    sessions.add(session)
+    session.once('close', () => sessions.delete(session))
+    session.setLocalWindowSize(SESSION_WINDOW)
+    session.setTimeout(idleMs, () => session.close())
+    if (isClosing) session.close()
+  })
+
+  const ofHttp1 = server.listeners('secureConnection') as ((socket: TLSSocket) => void)[]
+  server.removeAllListeners('secureConnection')
+  server.on('secureConnection', (socket: TLSSocket) => {
+    if (socket.alpnProtocol === 'h2') http2.emit('connection', socket)
+    else for (const listener of ofHttp1) listener.call(server, socket)
+  })
+
+  app.addHook('preClose', async () => {
+    isClosing = true
+    const open = [...sessions].filter((session) => !session.destroyed)
+    for (const session of open) session.goaway(constants.NGHTTP2_NO_ERROR, LAST_STREAM)
+    const allLeave = Promise.all(
+      open.map((session) => new Promise((resolve) => session.once('close', resolve)))
+    )
+    await Promise.race([allLeave, pause(NOTICE_MS, undefined, { ref: false })])
+    for (const session of sessions) session.close()
+  })
+  // It knows those of HTTP/1.1 only.
+  const closeThem = server.closeAllConnections.bind(server)
+  server.closeAllConnections = () => {
+    closeThem()
+    for (const session of sessions) session.destroy()
+  }
+}

@@ -1,0 +1,110 @@
+import { createPrivateKey, X509Certificate } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { createSecureContext, type SecureContextOptions } from 'node:tls'
+
+/** Paths of PEM files, and what TLS is to be. */
+export interface TlsOptions {
+  readonly certificate: string
+  readonly key: string
+  readonly minVersion: 'TLSv1.2' | 'TLSv1.3'
+  readonly ciphers: string | undefined
+  readonly clientcas: readonly string[]
+}
+
+/** What node:tls takes. Node lets the workers of a cluster share what session tickets are sealed with. */
+export interface TlsContext extends SecureContextOptions {
+  cert: Buffer
+  key: Buffer
+  ca?: Buffer[]
+}
+
+/** Every problem of the files at once, in words for an administrator. */
+export class TlsFileError extends Error {
+  override readonly name = 'TlsFileError'
+}
+
+const CERTIFICATE = 'http.tls.certificate (REGISTRY_HTTP_TLS_CERTIFICATE)'
+const KEY = 'http.tls.key (REGISTRY_HTTP_TLS_KEY)'
+const AUTHORITIES = 'http.tls.clientcas (REGISTRY_HTTP_TLS_CLIENTCAS)'
+
+const BLOCK = /-----BEGIN CERTIFICATE-----[^-]*(?:-----END CERTIFICATE-----)?/g
+
+/** @throws TlsFileError */
+export async function readTlsFiles(options: TlsOptions): Promise<TlsContext> {
+  const { minVersion, ciphers, clientcas } = options
+  const problems: string[] = []
+
+  async function read(path: string, setting: string, check: (text: Buffer) => string | undefined) {
+    try {
+      const bytes = await readFile(path)
+      const fault = check(bytes)
+      if (fault !== undefined) problems.push(`${setting}: ${path} ${fault}`)
+      return bytes
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException
+      problems.push(`${setting}: ${path} cannot be read (${code}): correct the path or its mode`)
+      return undefined
+    }
+  }
+
+  const [cert, key, ...ca] = await Promise.all([
+    read(options.certificate, CERTIFICATE, faultOfCertificates),
+    read(options.key, KEY, faultOfKey),
+    ...clientcas.map((path) => read(path, AUTHORITIES, faultOfCertificates))
+  ])
+  if (problems.length === 0 && cert && key && !isPair(cert, key)) {
+    problems.push(
+      `${KEY}: ${options.key} is not the key of the first certificate in ${options.certificate} (${CERTIFICATE}): ` +
+        'name two that belong together, the server’s certificate before those of its authorities'
+    )
+  }
+  if (problems.length > 0 || !cert || !key) throw new TlsFileError(problems.join('\n  '))
+  const context = {
+    cert,
+    key,
+    minVersion,
+    ...(ciphers !== undefined && { ciphers }),
+    ...(ca.length > 0 && { ca: ca.filter((bytes) => bytes !== undefined) })
+  }
+  try {
+    createSecureContext(context)
+  } catch (error) {
+    throw new TlsFileError(`${CERTIFICATE}, ${KEY}: OpenSSL cannot use them: ${(error as Error).message}`)
+  }
+  return context
+}
+
+export const isSameTls = (one: TlsContext, other: TlsContext): boolean =>
+  one.cert.equals(other.cert) &&
+  one.key.equals(other.key) &&
+  Buffer.concat(one.ca ?? []).equals(Buffer.concat(other.ca ?? []))
+
+/** node:tls silently passes over a certificate that is cut off or damaged. */
+function faultOfCertificates(bytes: Buffer): string | undefined {
+  const blocks = bytes.toString('latin1').match(BLOCK) ?? []
+  if (blocks.length === 0) return 'holds no certificate in PEM form ("-----BEGIN CERTIFICATE-----")'
+  for (const [index, block] of blocks.entries()) {
+    try {
+      new X509Certificate(block)
+    } catch {
+      return `holds a damaged certificate, number ${index + 1} in it: replace it`
+    }
+  }
+  return undefined
+}
+
+function faultOfKey(bytes: Buffer): string | undefined {
+  const text = bytes.toString('latin1')
+  if (!/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(text)) {
+    return 'holds no private key in PEM form ("-----BEGIN PRIVATE KEY-----")'
+  }
+  try {
+    createPrivateKey(bytes)
+    return undefined
+  } catch {
+    return 'holds a private key that is damaged or takes a passphrase: replace it by one that takes none'
+  }
+}
+
+const isPair = (cert: Buffer, key: Buffer): boolean =>
+  new X509Certificate(cert).checkPrivateKey(createPrivateKey(key))
