@@ -17,7 +17,10 @@ VOLUME /registry
 # folder are in a file, not in variables, which would outrank a file of theirs and be in the way of another storage.
 # File calls run in Node's thread pool: four threads would let four slow fsyncs stop every pull.
 # Node keeps compiled modules, per user id, where it may: processes that start later need less time and memory.
+# For the metrics' build info: docker build --build-arg COMMIT=$(git rev-parse HEAD) …
+ARG COMMIT=
 ENV NODE_ENV=production \
+    BERTH_COMMIT=$COMMIT \
     UV_THREADPOOL_SIZE=32 \
     NODE_COMPILE_CACHE=/tmp/berth-compiled \
     REGISTRY_CONFIGURATION_PATH=/etc/berth/config.yml

@@ -5,9 +5,6 @@ import { resolve } from 'node:path'
 import { type Config, ConfigError } from './config/config.ts'
 import type { Reading } from './config/read.ts'
 import { createLogger, type Logger } from './operations/logs.ts'
-import { openMetrics } from './operations/metrics/open.ts'
-import { createRecorder } from './operations/metrics/recorder.ts'
-import { startReports } from './operations/metrics/reports.ts'
 import { createCounting } from './processes/counting.ts'
 import { createOwnLeases, createPodPermits, createWorkerLeases } from './processes/leasing.ts'
 import type { FromPrimary, FromWorker } from './processes/messages.ts'
@@ -19,6 +16,9 @@ const PLACE = 'BERTH_PROCESS'
 const AGAIN = 'BERTH_PROCESS_AGAIN'
 /** What holds, as JSON: a file may have changed since, and all processes are to agree. */
 const CONFIG = 'BERTH_CONFIG'
+
+/** Set when an image is built, for the metrics. */
+const COMMIT = 'BERTH_COMMIT'
 
 /** A signal that comes again so soon is the same one. */
 const SAME_SIGNAL_MS = 1000
@@ -92,8 +92,15 @@ async function startAlone(config: Config, secret: string, logger: Logger): Promi
     leads: true,
     announce: (address) => startLine(config, address),
     leases: createOwnLeases(config.openshift.requests),
-    metrics: config.openshift.metrics.enabled ? openMetrics('1') : undefined
+    metrics: await openMetrics(config, '1')
   })
+}
+
+/** What counts is loaded only where something is to be counted. */
+async function openMetrics({ openshift }: Config, place: string) {
+  if (!openshift.metrics.enabled) return undefined
+  const { openMetrics } = await import('./operations/metrics/open.ts')
+  return openMetrics(place, process.env[COMMIT] ?? '')
 }
 
 /** Undefined when the first worker could not start; it has said why. */
@@ -101,7 +108,7 @@ async function startWorkers(first: Config, secret: string, logger: Logger): Prom
   const { supervise } = await import('./processes/supervise.ts')
   let config = first
   const permits = createPodPermits(config.openshift.requests)
-  const counting = config.openshift.metrics.enabled ? openMetrics('primary') : undefined
+  const counting = await openMetrics(config, 'primary')
   const restarts = counting?.recorder.counter('workerRestarts')
   const supervision = supervise({
     processes: config.http.processes,
@@ -139,8 +146,9 @@ async function work({ config, secret }: { config: Config; secret: string }): Pro
   const place = Number(process.env[PLACE])
   const counting = createCounting(tell)
   const permits = createWorkerLeases(tell)
-  const recorder = config.openshift.metrics.enabled ? createRecorder() : undefined
-  const reports = recorder && startReports(recorder, `${place}`, counting.tell)
+  const metrics = config.openshift.metrics.enabled
+    ? import('./operations/metrics/open.ts').then(({ openReports }) => openReports(`${place}`, counting))
+    : undefined
   const server = Promise.withResolvers<Serving>()
   process.on('message', async (message: FromPrimary) => {
     receive(message)
@@ -152,7 +160,7 @@ async function work({ config, secret }: { config: Config; secret: string }): Pro
     }
     if (message.type !== 'stop') return
     await (await server.promise).stop()
-    await reports?.send()
+    await (await metrics)?.send()
     process.exit(0)
   })
   const { serve } = await import('./serve.ts')
@@ -170,13 +178,7 @@ async function work({ config, secret }: { config: Config; secret: string }): Pro
         return place === 1 ? startLine(config, address) : `${which} as well`
       },
       leases: permits.leases,
-      metrics: recorder && {
-        recorder,
-        text() {
-          reports?.send()
-          return counting.text()
-        }
-      }
+      metrics: await metrics
     })
   )
   tell({ type: 'serving' })

@@ -11,7 +11,7 @@ import type { Config } from './config/config.ts'
 import { follow } from './operations/follow.ts'
 import { createLimits, type Leases } from './operations/limits.ts'
 import type { Logger } from './operations/logs.ts'
-import { countCalls, countLookups, countPurged } from './operations/metrics/counts.ts'
+import { countCalls, countLookups, countPurged, showState } from './operations/metrics/counts.ts'
 import { meteredStorage } from './operations/metrics/storage.ts'
 import { schedulePurge } from './operations/purge.ts'
 import { createReadOnly } from './operations/read-only.ts'
@@ -117,7 +117,12 @@ export async function serve(options: ServeOptions): Promise<Serving> {
       tls: { ...tls, clientauth: config.http.tls?.clientauth, http2: config.http.tls?.http2 }
     })
   })
+  const state =
+    recorder && leads
+      ? showState(recorder, { trouble: health?.trouble, countMaking: guarded.storage.countMaking })
+      : undefined
   app.addHook('onClose', async () => {
+    state?.stop()
     health?.stop()
     guarded.stop()
   })

@@ -80,6 +80,9 @@ export interface StorageDriver {
   /** The durable bytes of an object in the making; range, chunks and errors as with `read`. */
   readAppended(key: string, range?: ByteRange): AsyncIterable<Uint8Array>
 
+  /** How many objects are in the making, whoever began them. It looks into a few folders, or gives undefined. */
+  countMaking(): Promise<number | undefined>
+
   /** Makes what was appended the object at `to`, all or nothing; nothing is in the making at `key` any more.
    *  @throws OffsetConflict when the durable size is not `size`; ObjectNotFound */
   commit(key: string, size: number, to: string): Promise<void>

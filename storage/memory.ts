@@ -81,6 +81,10 @@ export function memoryStorage(now: () => Date = () => new Date()): StorageDriver
       yield* chunks(part(key, inTheMaking(key).bytes, range))
     },
 
+    async countMaking() {
+      return makings.size
+    },
+
     async commit(key, size, to) {
       checkKey(to)
       const { bytes } = inTheMaking(key)

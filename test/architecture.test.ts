@@ -87,6 +87,13 @@ t.test('a start without a configuration file loads nothing that parses one', asy
   t.notOk(loadedBy('src/main.ts').has('src/config/read.ts'), 'workers are told what holds')
 })
 
+t.test('what counts is loaded only where metrics are on', async (t) => {
+  const loaded = loadedBy('src/serve.ts', loadedBy('src/main.ts'))
+  for (const file of ['recorder', 'registry', 'definitions', 'reports']) {
+    t.notOk(loaded.has(`src/operations/metrics/${file}.ts`), file)
+  }
+})
+
 t.test('every folder and file at the top of src has its arrows', async (t) => {
   const parts = readdirSync(join(ROOT, 'src')).map((entry) => entry.replace(/\.ts$/, ''))
   t.strictSame(

@@ -15,7 +15,7 @@ import type { Drafts } from './drafts.ts'
 import { hasCode, ignoring, NOTHING, unlessNothing } from './errors.ts'
 import { closing, type Files, type OpenFile } from './files.ts'
 import type { Folders } from './folders.ts'
-import { type Making, makingFolder, makingId, makingName, parseMakingName } from './making.ts'
+import { type Making, makingFolder, makingId, makingIdOf, makingName, parseMakingName } from './making.ts'
 
 /** How often to look for a file before it is said not to be there. */
 const LOOKS = 3
@@ -46,7 +46,7 @@ interface Parts {
   isForeign: (key: string) => boolean
 }
 
-type Method = 'begin' | 'append' | 'appended' | 'readAppended' | 'commit' | 'abandon'
+type Method = 'begin' | 'append' | 'appended' | 'readAppended' | 'commit' | 'abandon' | 'countMaking'
 
 interface Appends extends Pick<StorageDriver, Method> {
   /** Removes what nobody has added to since then, and says how many there were. */
@@ -286,6 +286,16 @@ export function createAppends(parts: Parts): Appends {
       if (!isForeign(key)) return
       await ignoring(NOTHING, files.unlink(path))
       await folders.sync(dirname(path))
+    },
+
+    async countMaking() {
+      const ids = new Set<string>()
+      for (const folder of (await ignoring(NOTHING, files.names(uploads))) ?? []) {
+        for (const name of (await ignoring(NOTHING, files.names(join(uploads, folder)))) ?? []) {
+          ids.add(makingIdOf(name))
+        }
+      }
+      return ids.size
     },
 
     async removeOld(before) {

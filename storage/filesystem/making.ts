@@ -22,6 +22,9 @@ const PARTS = /^(\d+)@(\d+)@([^@]*)(?:@([^@]+))?$/
 /** What the names of a key's files begin with. Half of a hash leaves room for the rest of 255 bytes. */
 export const makingId = (key: string): string => hash('sha256', key).slice(0, 32)
 
+/** Of a file. */
+export const makingIdOf = (file: string): string => file.split('@', 1)[0] ?? file
+
 /** One of 16 folders, so that little has to be listed to find a file. */
 export const makingFolder = (id: string): string => id.slice(0, 1)
 

@@ -5,9 +5,11 @@ import { type RunningServer, startBerth } from '../integration/support/processes
 import { processTree } from '../integration/support/vitals.ts'
 import { samples } from '../operations/metrics/samples.ts'
 
-async function start(t: Test, processes: number): Promise<RunningServer> {
+async function start(t: Test, processes: number, root?: string): Promise<RunningServer> {
   const server = await startBerth({
+    ...(root !== undefined && { root }),
     env: {
+      BERTH_COMMIT: '0123abc',
       REGISTRY_HTTP_PROCESSES: String(processes),
       REGISTRY_OPENSHIFT_METRICS_ENABLED: 'true',
       REGISTRY_OPENSHIFT_METRICS_SECRET: 'sesame'
@@ -54,6 +56,10 @@ for (const processes of [1, 3]) {
     const before = (await scrape(server)).get(FOUND) ?? 0
     await Promise.all(Array.from({ length: 30 }, () => ask(server, '/v2/a/manifests/none')))
     await until(server, (seen) => seen.get(FOUND) === before + 30)
+    const build = [...(await scrape(server)).keys()].find((name) =>
+      name.startsWith('imageregistry_build_info')
+    )
+    t.match(build, 'gitCommit="0123abc"')
     const cpus = [...(await scrape(server)).keys()].filter((name) =>
       name.startsWith('process_cpu_seconds_total')
     )
@@ -70,4 +76,18 @@ t.test('what a process has counted stays when it is killed, and its death is cou
   process.kill(victim, 'SIGKILL')
   const seen = await until(server, (seen) => seen.get('berth_worker_restarts_total') === 1)
   t.equal(seen.get(FOUND), 30)
+})
+
+t.test('open uploads are those on the storage, whoever took them', async (t) => {
+  const first = await start(t, 1)
+  const client = createClient(first.url)
+  for (let count = 0; count < 3; count++) {
+    t.equal((await client.request('POST', '/v2/a/blobs/uploads/')).status, 202)
+  }
+  client.close()
+  first.kill('SIGKILL')
+  await first.exited
+  const seen = await until(await start(t, 2, first.root), (seen) => seen.has('berth_uploads_open'))
+  t.equal(seen.get('berth_uploads_open'), 3)
+  t.equal(seen.get('berth_storage_healthy'), 1)
 })

@@ -57,6 +57,7 @@ export function interposed(storage: StorageDriver, before: Interpose): StorageDr
       await before(`list ${key}`)
       return storage.list(key, page)
     },
+    countMaking: () => storage.countMaking(),
     tidy: (moment) => storage.tidy(moment),
     probe: () => storage.probe(),
     probeWrite: () => storage.probeWrite(),

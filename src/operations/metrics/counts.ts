@@ -35,6 +35,42 @@ export function countPurged(recorder: Recorder, purge: Purge): Purge {
   }
 }
 
+/** So often it is looked whether the storage is healthy, and every so many times how many uploads are open. */
+const LOOK_MS = 1000
+const UPLOADS_EVERY = 60
+
+export interface ShownState {
+  /** What is wrong with the storage, if anything is; undefined where nobody looks. */
+  trouble?: (() => string | undefined) | undefined
+  countMaking(): Promise<number | undefined>
+}
+
+/** Shows how the storage is, in the one process of a pod that knows. */
+export function showState(recorder: Recorder, { trouble, countMaking }: ShownState): { stop(): void } {
+  const healthy = trouble && recorder.gauge('storageHealthy')
+  let turn = 0
+  let isCounting = false
+  async function count(): Promise<void> {
+    isCounting = true
+    try {
+      const open = await countMaking()
+      if (open !== undefined) recorder.gauge('openUploads').set(open)
+    } catch {
+      // A storage that does not answer is told of elsewhere.
+    } finally {
+      isCounting = false
+    }
+  }
+  function look(): void {
+    healthy?.set(trouble?.() === undefined ? 1 : 0)
+    // Each call to a storage that hangs would take a thread for good.
+    if (turn++ % UPLOADS_EVERY === 0 && !isCounting) count()
+  }
+  look()
+  const timer = setInterval(look, LOOK_MS).unref()
+  return { stop: () => clearInterval(timer) }
+}
+
 /** Shows how much room the storage has. */
 export function showSpace(recorder: Recorder): (space: { free: number; size: number }) => void {
   return ({ free, size }) => {

@@ -97,6 +97,16 @@ export const GAUGES = {
     help: 'Requests being served.',
     labels: []
   },
+  openUploads: {
+    name: 'berth_uploads_open',
+    help: 'Uploads on the storage that are neither finished nor cancelled, whichever replica took them; once a minute.',
+    labels: []
+  },
+  storageHealthy: {
+    name: 'berth_storage_healthy',
+    help: '1 while the storage answers, 0 while requests and /readyz get 503 since it does not.',
+    labels: []
+  },
   receivingUploads: {
     name: 'berth_uploads_receiving',
     help: 'Requests that upload a blob and are being served.',

@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises'
+import type { Batch } from './recorder.ts'
 import { createRecorder, type Recorder } from './recorder.ts'
 import type { Metrics } from './registry.ts'
-import { startReports } from './reports.ts'
+import { type Reports, startReports } from './reports.ts'
 
 /** What a process that serves is given. */
 export interface Counting {
@@ -10,14 +11,35 @@ export interface Counting {
   text(): Promise<string>
 }
 
+/** What a worker tells the primary, and asks of it. */
+export interface Primary {
+  tell(batch: Batch): unknown
+  text(): Promise<string>
+}
+
+/** Counts what a worker does, for the registry in the primary. @param place a number from 1 */
+export function openReports(place: string, primary: Primary): Counting & Reports {
+  const recorder = createRecorder()
+  const reports = startReports(recorder, place, primary.tell)
+  return {
+    recorder,
+    send: reports.send,
+    text() {
+      reports.send()
+      return primary.text()
+    }
+  }
+}
+
 /**
  * Opens the registry of a pod, and counts what this process does into it.
  * @param place which process this is: `primary`, or 1 where it serves on its own
+ * @param commit of the sources; empty where nobody says
  */
-export function openMetrics(place: string): Counting & { metrics: Metrics } {
+export function openMetrics(place: string, commit: string): Counting & { metrics: Metrics } {
   const metrics = createLazily(async () => {
     const [{ createMetrics }, version] = await Promise.all([import('./registry.ts'), readVersion()])
-    return createMetrics({ version })
+    return createMetrics({ version, commit })
   })
   const recorder = createRecorder()
   const source = {}

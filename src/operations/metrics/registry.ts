@@ -58,8 +58,15 @@ class Shown extends Gauge {
   }
 }
 
-/** @param version of berth, such as `1.2.3` */
-export function createMetrics({ version, now = Date.now }: { version: string; now?: () => number }): Metrics {
+export interface MetricsOptions {
+  /** Of berth, such as `1.2.3`. */
+  version: string
+  /** Of its sources; empty where nobody says. */
+  commit?: string
+  now?: () => number
+}
+
+export function createMetrics({ version, commit = '', now = Date.now }: MetricsOptions): Metrics {
   const registry = new Registry()
   const gauges = new Map<object, Map<string, { metric: GaugeName; labels: Values; value: number }>>()
   const distributions = new Map<string, Map<string, Series>>()
@@ -178,7 +185,7 @@ export function createMetrics({ version, now = Date.now }: { version: string; no
   }
 
   const [major = '', minor = ''] = version.split('.')
-  const build: Batch['gauges'] = [['build', [major, minor, '', `v${version}`], 1]]
+  const build: Batch['gauges'] = [['build', [major, minor, commit, `v${version}`], 1]]
   metrics.add({}, { counters: [], gauges: build, distributions: [] })
   return metrics
 }

@@ -1,5 +1,6 @@
+import { mock } from 'node:test'
 import t from 'tap'
-import { countCalls, countLookups, countPurged } from '../../../src/operations/metrics/counts.ts'
+import { countCalls, countLookups, countPurged, showState } from '../../../src/operations/metrics/counts.ts'
 import { createRecorder, type Recorder } from '../../../src/operations/metrics/recorder.ts'
 import { createRegistry } from '../../../src/registry/registry.ts'
 import { memoryStorage } from '../../../storage/memory.ts'
@@ -43,4 +44,36 @@ t.test('uploads that were purged are counted', async (t) => {
   const recorder = createRecorder()
   t.equal(await countPurged(recorder, async () => 3)(new Date()), 3)
   t.same(counters(recorder), { 'uploads purged': 3 })
+})
+
+t.test('the leading process shows whether the storage is healthy, and open uploads', async (t) => {
+  mock.timers.enable({ apis: ['setInterval'] })
+  t.teardown(() => mock.timers.reset())
+  const recorder = createRecorder()
+  const storage = memoryStorage()
+  let trouble: string | undefined
+  const { stop } = showState(recorder, { trouble: () => trouble, countMaking: storage.countMaking })
+  const gauges = async (afterMs: number): Promise<Record<string, number>> => {
+    mock.timers.tick(afterMs)
+    await new Promise(setImmediate)
+    const changed = recorder.take()?.gauges ?? []
+    return Object.fromEntries(changed.map(([name, , value]) => [name, value]))
+  }
+  t.same(await gauges(0), { storageHealthy: 1, openUploads: 0 })
+  await storage.begin('u/data')
+  trouble = 'gone'
+  t.same(await gauges(1000), { storageHealthy: 0 })
+  trouble = undefined
+  t.same(await gauges(60_000), { storageHealthy: 1, openUploads: 1 })
+  stop()
+  trouble = 'gone'
+  t.same(await gauges(60_000), {})
+})
+
+t.test('what nobody knows of the storage is not shown', async (t) => {
+  const recorder = createRecorder()
+  const { stop } = showState(recorder, { countMaking: async () => undefined })
+  await new Promise(setImmediate)
+  t.same(recorder.take(), undefined)
+  stop()
 })

@@ -136,6 +136,18 @@ export function appendsContract(t: Test, fresh: Fresh): void {
     }
   })
 
+  t.test('what is in the making is counted', async (t) => {
+    const storage = fresh(t)()
+    t.equal(await storage.countMaking(), 0)
+    for (const key of ['a/data', 'b/data', 'c/data', 'd/data']) await storage.begin(key)
+    await storage.append('b/data', 0, [bytes('abc')])
+    await storage.append('c/data', 0, [bytes('abc')])
+    t.equal(await storage.countMaking(), 4)
+    await storage.commit('b/data', 3, 'k')
+    await storage.abandon('d/data')
+    t.equal(await storage.countMaking(), 2)
+  })
+
   t.test('what was added to since is not abandoned as old', async (t) => {
     const storage = fresh(t)()
     const before = new Date(Date.now() - 60_000)
