@@ -29,6 +29,13 @@ const CACHED_BYTES = 1024 * 1024
 /** A client is told of so many missing blobs at once. */
 const MOST_ERRORS = 100
 
+/** Node cuts small buffers from blocks of 64 KiB, and one that is kept would keep its whole block. */
+function ownMemory(bytes: Buffer): Buffer {
+  const copy = Buffer.allocUnsafeSlow(bytes.length)
+  bytes.copy(copy)
+  return copy
+}
+
 /** A manifest as it was pushed, byte for byte. */
 export interface StoredManifest {
   digest: Digest
@@ -104,7 +111,8 @@ export function createManifests({
   }
 
   async function read(digest: Digest): Promise<StoredManifest | undefined> {
-    const bytes = await readSmall(storage, blobKey(digest), MANIFEST_LIMIT)
+    const found = await readSmall(storage, blobKey(digest), MANIFEST_LIMIT)
+    const bytes = found && ownMemory(found)
     // Bytes that a crash of other software has damaged are absent: pushing them again heals them.
     if (bytes === undefined || digestOf(bytes, algorithmOf(digest)) !== digest) return undefined
     const manifest = { digest, mediaType: storedMediaType(bytes), bytes }
