@@ -1,10 +1,11 @@
 import { ABSENT, PRESENT, RESERVED } from './drivers.ts'
 import { variableOf } from './environment.ts'
+import { moveFormerNames } from './former-names.ts'
 import { type Known, knownKeys } from './known.ts'
 import { nearest } from './nearest.ts'
-import { MOVED, type Other } from './others.ts'
+import type { Other } from './others.ts'
 import { isDisabled, type Shape } from './sections.ts'
-import { at, isEmpty, isEmptyLeaf, itemsOf, type Node, put, type Section } from './tree.ts'
+import { isEmpty, isEmptyLeaf, itemsOf, type Node, type Section } from './tree.ts'
 
 export interface Checked {
   /** A line each: where, what it must be, what to do. No values, which may be secrets. */
@@ -37,15 +38,7 @@ export function check(root: Section): Checked {
   const ignored = new Map<string, string[]>()
   const unknown: string[] = []
 
-  for (const [former, path] of Object.entries(MOVED)) {
-    const node = at(root, former)
-    const keys = former.split('.')
-    const last = keys.pop() ?? ''
-    const parent = keys.length === 0 ? root : at(root, keys.join('.'))
-    if (node === undefined || parent?.kind !== 'section') continue
-    parent.entries.delete(last)
-    if (at(root, path) === undefined) put(root, path.split('.'), node)
-  }
+  moveFormerNames(root)
 
   function visitAll(parent: Section, prefix: string): void {
     for (const [key, node] of parent.entries) {

@@ -1,3 +1,4 @@
+import { MIDDLEWARE_OPTIONS } from './former-names.ts'
 import { isEmptyLeaf, leaf, type Node, put, type Section } from './tree.ts'
 
 /** What Kubernetes tells every pod beside a Service named `registry` or `registry-…`, and podman's own. */
@@ -9,13 +10,9 @@ const OLD = 'REGISTRY_MIDDLEWARE_REPOSITORY_OPENSHIFT_'
 /** Older names, and one of another form; of two for one setting the later counts, and all of them outrank the file. */
 const OTHER_NAMES: Readonly<Record<string, string>> = {
   OPENSHIFT_REGISTRY_HTTP_TLS_CIPHERSUITES: 'http.tls.ciphersuites',
-  [`${OLD}ENFORCEQUOTA`]: 'openshift.quota.enabled',
-  [`${OLD}PROJECTCACHETTL`]: 'openshift.quota.cachettl',
-  [`${OLD}ACCEPTSCHEMA2`]: 'openshift.compatibility.acceptschema2',
-  [`${OLD}BLOBREPOSITORYCACHETTL`]: 'openshift.cache.blobrepositoryttl',
-  [`${OLD}PULLTHROUGH`]: 'openshift.pullthrough.enabled',
-  [`${OLD}MIRRORPULLTHROUGH`]: 'openshift.pullthrough.mirror',
-  [`${OLD}DOCKERREGISTRYURL`]: 'openshift.server.addr',
+  ...Object.fromEntries(
+    Object.entries(MIDDLEWARE_OPTIONS).map(([option, path]) => [OLD + option.toUpperCase(), path])
+  ),
   DOCKER_REGISTRY_URL: 'openshift.server.addr'
 }
 

@@ -100,14 +100,3 @@ export const OTHERS: Readonly<Record<string, Other>> = {
   'openshift.pullthrough.mirror': ignored(boolean, MIRROR, 'true', 'false'),
   'openshift.compatibility.acceptschema2': refused(boolean, 'it accepts Docker’s schema 2', 'true')
 }
-
-/** Where settings of the first OpenShift registries are today, and of distribution's. */
-export const MOVED: Readonly<Record<string, string>> = {
-  loglevel: 'log.level',
-  'auth.openshift.realm': 'openshift.auth.realm',
-  'auth.openshift.tokenrealm': 'openshift.auth.tokenrealm',
-  'auth.openshift.audit.enabled': 'openshift.audit.enabled'
-}
-
-export const otherAt = (path: string): Other | undefined =>
-  Object.hasOwn(OTHERS, path) ? OTHERS[path] : undefined

@@ -295,6 +295,3 @@ export type Value<P extends Path> = (typeof SETTINGS)[P] extends { plain: string
 export function defaultOf(setting: Setting, hasFile: boolean): string | undefined {
   return hasFile && setting.file !== undefined ? (setting.file ?? undefined) : setting.plain
 }
-
-export const settingAt = (path: string): Setting | undefined =>
-  Object.hasOwn(SETTINGS, path) ? SETTINGS[path as Path] : undefined

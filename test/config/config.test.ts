@@ -273,6 +273,8 @@ t.test('who may come in is said by a cluster or a file, with the settings of eac
   t.strictSame(warnings, [])
   t.equal(config.auth, 'openshift')
   t.strictSame(config.http.trustedproxies, ['10.128.0.0/14', 'fd01::/48'])
+  const numbered = { REGISTRY_HTTP_TRUSTEDPROXIES_0: '10.0.0.1', REGISTRY_HTTP_TRUSTEDPROXIES_1: '::1' }
+  t.strictSame((await readConfig(numbered)).config.http.trustedproxies, ['10.0.0.1', '::1'])
   t.match(config.openshift, {
     kubeconfig: '/etc/kubeconfig',
     auth: {

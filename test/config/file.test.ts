@@ -240,3 +240,41 @@ middleware:
     'ignored, since berth does not do that; it has no image streams yet: openshift.server.addr (DOCKER_REGISTRY_URL)'
   ])
 })
+
+t.test(
+  'options of the first OpenShift registries’ middleware count where no setting says otherwise',
+  async (t) => {
+    const text = (options: string, more = '') => `version: 0.1
+http: {addr: 'localhost:5000'}
+storage: filesystem
+middleware:
+  registry: [{name: openshift}]
+  repository:
+    - name: openshift
+      options: ${options}
+  storage: [{name: openshift}]
+${more}`
+    const warnings = async (options: string, more?: string) =>
+      (await readConfig({}, fileWith(t, text(options, more)))).warnings
+    t.strictSame(await warnings('{}'), [], 'it is always there')
+    t.strictSame(await warnings('{acceptschema2: true, pullthrough: false, projectcachettl: 1m}'), [])
+    t.match(await warnings('{enforcequota: true, dockerregistryurl: a}'), [
+      /it has no quotas yet: openshift.quota.enabled \(.*:8\); .*: openshift.server.addr \(.*:8\)$/
+    ])
+    t.match(await warnings('{acceptschema3: true}'), [/it has no middleware: middleware.repository/])
+    t.match(await problemsOf({}, fileWith(t, text('{acceptschema2: false}'))), [
+      /:8: openshift.compatibility.acceptschema2 asks for what berth cannot do yet/
+    ])
+    const today = 'openshift: {quota: {enabled: false}}\n'
+    t.strictSame(await warnings('{enforcequota: true}', today), [])
+    t.match(
+      (
+        await readConfig(
+          {},
+          fileWith(t, text('{}').replace('  storage: [{name: openshift}]', '  storage: [{name: a}]'))
+        )
+      ).warnings,
+      [/it sends all bytes itself: middleware.storage/]
+    )
+  }
+)
