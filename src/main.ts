@@ -239,7 +239,13 @@ function startLine({ http, storage, auth }: Config, address: string): string {
 }
 
 /** Those that are in words for an administrator already. */
-const STARTING_ERRORS = new Set(['ConnectionError', 'HtpasswdError', 'TlsFileError'])
+const STARTING_ERRORS = new Set([
+  'ConnectionError',
+  'HtpasswdError',
+  'ProxyError',
+  'TlsFileError',
+  'TrustError'
+])
 
 /** In words for an administrator, where it is not a fault of berth. */
 function explain(error: unknown): string | undefined {

@@ -90,11 +90,14 @@ async function openCluster(options: OpenIdentityOptions): Promise<Asked> {
 
 /** Which cluster it is, and who the registry is there: an administrator should not learn from users that it may not ask. */
 async function introduce(
-  { url, origin, identity }: Connection,
+  { url, origin, proxy, identity }: Connection,
   api: ApiServer,
   logger: OpenIdentityOptions['logger']
 ): Promise<void> {
-  const { ApiUnavailable } = await import('../kubernetes/api-server.ts')
+  const [{ ApiUnavailable }, { shownProxy }] = await Promise.all([
+    import('../kubernetes/api-server.ts'),
+    import('../outgoing/proxy.ts')
+  ])
   const place = { namespace: 'default', name: 'start-up-check' }
   const { token: own } = await identity()
   const [token, access, self] = await Promise.allSettled([
@@ -103,7 +106,10 @@ async function introduce(
     own === undefined ? undefined : api.reviewSelf(own)
   ])
   const name = self.status === 'fulfilled' ? self.value?.username : undefined
-  logger.info(`the API server is ${url}, by ${origin}${name === undefined ? '' : `; berth is ${name} there`}`)
+  const way = proxy === undefined ? '' : `, through the proxy ${shownProxy(proxy)}`
+  logger.info(
+    `the API server is ${url}, by ${origin}${way}${name === undefined ? '' : `; berth is ${name} there`}`
+  )
   // Where it may not review tokens it asks with the callers' own, and says so then.
   if (token.status === 'rejected' && token.reason instanceof ApiUnavailable) {
     logger.warn(`until this is mended nobody can log in: ${token.reason.message}`)

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { type Agent, request as send } from 'node:https'
-import type { ConnectionOptions } from 'node:tls'
+import type { ConnectionOptions, TLSSocket } from 'node:tls'
 
 /** One request as it goes over the line. */
 export interface Message {
@@ -92,7 +92,8 @@ export async function exchange(
   const connecting = setTimeout(late, connectMs, 'no connection', connectMs)
   const answering = setTimeout(late, answerMs, 'no answer', answerMs)
   request.on('socket', (socket) => {
-    if (request.reusedSocket) clearTimeout(connecting)
+    // Through a proxy the handshake is over by now: only then is it known what the server chose.
+    if (request.reusedSocket || (socket as TLSSocket).alpnProtocol !== null) clearTimeout(connecting)
     else socket.once('secureConnect', () => clearTimeout(connecting))
   })
   request.on('error', reject)

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
+import { parseProxy } from '../outgoing/proxy.ts'
 import type { Cluster } from './connection.ts'
 import { ConnectionError } from './errors.ts'
 import type { Source } from './identity.ts'
@@ -24,9 +25,6 @@ const REFUSED_OF_USER: Record<string, string> = {
   'as-uid': 'berth does not impersonate: give it the credentials of the account itself',
   'as-groups': 'berth does not impersonate: give it the credentials of the account itself',
   'as-user-extra': 'berth does not impersonate: give it the credentials of the account itself'
-}
-const REFUSED_OF_CLUSTER: Record<string, string> = {
-  'proxy-url': 'berth reaches the API server directly: remove it'
 }
 
 function isMapping(value: unknown): value is Readonly<Record<string, unknown>> {
@@ -115,7 +113,6 @@ async function parse(text: string, path: string): Promise<Section> {
 
 /** What a cluster's entry says about whom to trust. */
 function trustOf(cluster: Section, path: string) {
-  refuse(cluster, REFUSED_OF_CLUSTER)
   const ca = sourceOf(cluster, path, 'certificate-authority')
   const serverName = textOf(cluster, 'tls-server-name')
   const isInsecure = cluster.fields['insecure-skip-tls-verify'] ?? false
@@ -128,6 +125,17 @@ function trustOf(cluster: Section, path: string) {
     )
   }
   return { isInsecure, ...(ca && { ca }), ...(serverName && { serverName }) }
+}
+
+/** @throws ConnectionError also for a proxy of another kind: reached directly, the API server may be another */
+function proxyOf(cluster: Section) {
+  const url = textOf(cluster, 'proxy-url')
+  if (url === undefined) return {}
+  try {
+    return { proxy: parseProxy(url, `${cluster.label}: "proxy-url"`) }
+  } catch (error) {
+    throw new ConnectionError((error as Error).message, { cause: error })
+  }
 }
 
 /** What a user's entry says about how to show who we are. */
@@ -174,7 +182,13 @@ export async function parseKubeconfig(text: string, path: string): Promise<Clust
   }
   const cluster = find(file, 'clusters', 'cluster', named('cluster'))
   const user = find(file, 'users', 'user', named('user'))
-  return { url: serverOf(cluster), origin: path, ...trustOf(cluster, path), ...credentialsOf(user, path) }
+  return {
+    url: serverOf(cluster),
+    origin: path,
+    ...proxyOf(cluster),
+    ...trustOf(cluster, path),
+    ...credentialsOf(user, path)
+  }
 }
 
 /** @throws ConnectionError also when the file cannot be read */

@@ -1,5 +1,6 @@
 import { Agent } from 'node:https'
 import { setTimeout as delay } from 'node:timers/promises'
+import { agentOptions, shownProxy } from '../outgoing/proxy.ts'
 import { quote } from './answers.ts'
 import type { Connection } from './connection.ts'
 import { ApiUnavailable } from './errors.ts'
@@ -67,13 +68,14 @@ function failureOf(answer: Answer, account: Account, { origin }: Connection): Fa
   return { why: `it answers ${status}`, isRefusal: false, ...(retryAfterS !== undefined && { retryAfterS }) }
 }
 
-function failureBy(error: unknown, { origin }: Connection): Failure {
+function failureBy(error: unknown, { origin, proxy }: Connection): Failure {
   const { code = '', message } = error as NodeJS.ErrnoException
   if (DISTRUST.test(code)) {
     const why = `its certificate is not trusted (${quote(message)}): check the certificate authority in ${origin}`
     return { why, isRefusal: true, cause: error }
   }
-  const why = `${quote(message || code)}: check that it runs and that the network lets the registry reach it`
+  const way = proxy === undefined ? '' : `, through the proxy ${shownProxy(proxy)}`
+  const why = `${quote(message || code)}: check that it runs and that the network lets the registry reach it${way}`
   return { why, isRefusal: false, cause: error }
 }
 
@@ -82,7 +84,13 @@ export function createTransport(connection: Connection, options: TransportOption
   const { connectMs = 3_000, answerMs = 5_000, totalMs = 10_000 } = options
   const { now = Date.now, random = Math.random, sleep = delay, onRetry } = options
   const url = new URL(connection.url)
-  const agent = new Agent({ keepAlive: true, maxFreeSockets: MAX_IN_FLIGHT, timeout: IDLE_MS })
+  const { proxy } = connection
+  const agent = new Agent({
+    keepAlive: true,
+    maxFreeSockets: MAX_IN_FLIGHT,
+    timeout: IDLE_MS,
+    ...agentOptions(proxy)
+  })
   const line = createLine(MAX_IN_FLIGHT, MAX_WAITING)
 
   function unavailable(why: string, problem: string | undefined, cause?: unknown): ApiUnavailable {

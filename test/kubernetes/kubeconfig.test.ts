@@ -147,7 +147,10 @@ t.test('what berth does not do is refused, with what to do instead', async (t) =
     ],
     [{ user: { ...user, as: 'root' } }, /"as" is not supported\. berth does not impersonate/],
     [{ user: { ...user, 'as-groups': ['system:masters'] } }, /"as-groups" is not supported/],
-    [{ user, cluster: { 'proxy-url': 'socks5://s3cret@proxy' } }, /cluster "c1": "proxy-url" .*: remove it/]
+    [
+      { user, cluster: { 'proxy-url': 'socks5://s3cret@proxy' } },
+      /cluster "c1": "proxy-url" must be the URL of an HTTP proxy/
+    ]
   ]
   for (const [parts, message] of cases) await refuses(t, stringify(kubeconfig(parts)), message)
 })
