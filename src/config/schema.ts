@@ -62,7 +62,8 @@ export const SETTINGS = {
     type: address,
     plain: '127.0.0.1:5000',
     file: null,
-    about: '`host:port` to listen on; `:5000` is every address. A file must say it'
+    about:
+      '`host:port` to listen on, `[::1]:5000` for one of IPv6; `:5000` is every address of both families. A file must say it'
   },
   'http.secret': {
     type: text,

@@ -70,6 +70,20 @@ t.test('the leading process shows whether the storage is healthy, and open uploa
   t.same(await gauges(60_000), {})
 })
 
+t.test('a storage that hangs is not asked again and again', async (t) => {
+  mock.timers.enable({ apis: ['setInterval'] })
+  t.teardown(() => mock.timers.reset())
+  let asked = 0
+  const countMaking = (): Promise<number> => {
+    asked++
+    return new Promise(() => {})
+  }
+  const { stop } = showState(createRecorder(), { countMaking })
+  mock.timers.tick(600_000)
+  stop()
+  t.equal(asked, 1)
+})
+
 t.test('what nobody knows of the storage is not shown', async (t) => {
   const recorder = createRecorder()
   const { stop } = showState(recorder, { countMaking: async () => undefined })
