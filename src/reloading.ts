@@ -29,11 +29,13 @@ export function followFile({ reading, file, env, logger, apply }: ReloadingOptio
   reload(): Promise<void>
 } {
   let current = reading
+  let text = '' // of the file when it was last read; it may have changed since the start
   let turn = Promise.resolve()
 
   async function take(isAsked: boolean): Promise<void> {
     let now: Reading
     try {
+      text = await readFile(file, 'utf8')
       now = await readConfig(env, file)
     } catch (error) {
       logger.error(`the configuration stays as it was, since ${(error as Error).message}`)
@@ -67,14 +69,14 @@ export function followFile({ reading, file, env, logger, apply }: ReloadingOptio
   }
 
   follow({
-    first: '', // it may have changed since it was read
+    first: '',
     async read() {
-      const text = await readFile(file, 'utf8')
+      const now = await readFile(file, 'utf8')
       await pause(WRITING_MS)
-      if (text !== (await readFile(file, 'utf8'))) throw new Error(`${file} is being written`)
-      return text
+      if (now !== (await readFile(file, 'utf8'))) throw new Error(`${file} is being written`)
+      return now
     },
-    isSame: (one, other) => one === other,
+    isSame: (now) => now === text, // not what was seen here last: a signal may have come between
     onChange: () => inTurn(false),
     onProblem: (message) => logger.warn(`the configuration stays as it was: ${message}`),
     everyMs: LOOK_MS
