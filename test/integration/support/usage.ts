@@ -10,6 +10,8 @@ import { createVerification } from './verification.ts'
 export interface Usage {
   /** What it would do next. What is wrong with an answer makes it reject. */
   next(): Operation
+  /** The next of what changes nothing, if there is something to read already. */
+  read(): Operation | undefined
   /** What it had removed, and nobody has pushed again: paths that are to answer 404. */
   removed: readonly string[]
   pushing: Pushing
@@ -25,8 +27,9 @@ const PAUSE_MS = 60
 
 export interface Usages {
   all: readonly Usage[]
-  /** All go on, each with one thing after another, until it is over. What fails and should not is the verdict's. */
-  goOnUntil(isOver: () => boolean): Promise<void>
+  /** All go on, each with one thing after another, until it is over. What fails and should not is the verdict's.
+   *  @param readers so many only read */
+  goOnUntil(isOver: () => boolean, readers?: number): Promise<void>
   /** What was acknowledged is there, what was removed is not, and uploads that were left open go on. Gives whether all of
    *  that is so, and nothing failed before. */
   judge(): Promise<boolean>
@@ -48,11 +51,12 @@ export function createUsages(
   const client = world.connect()
   return {
     all,
-    async goOnUntil(isOver) {
-      const goOn = async ({ next }: Usage): Promise<void> => {
+    async goOnUntil(isOver, readers = 0) {
+      const goOn = async ({ next, read }: Usage, id: number): Promise<void> => {
         while (!isOver()) {
+          const operation = id < readers ? read() : next()
           try {
-            await perform(world, next())
+            if (operation !== undefined) await perform(world, operation)
           } catch (error) {
             verdict.must(false, 'what a client does succeeds', error)
           }
@@ -178,25 +182,19 @@ function createUsage(world: World, id: number, random: Random): Usage {
     })
   }
 
+  function read(): Operation | undefined {
+    if (random.chance(0.02)) client.close()
+    const kind = random.next()
+    return kind < 0.3 ? pullBlob() : kind < 0.6 ? pullManifest() : kind < 0.8 ? pullTag() : list()
+  }
+
   return {
     next() {
-      if (random.chance(0.02)) client.close()
       if (random.chance(0.02)) pushing.close()
       const kind = random.next()
-      const wanted =
-        kind < 0.4
-          ? undefined
-          : kind < 0.55
-            ? pullBlob()
-            : kind < 0.7
-              ? pullManifest()
-              : kind < 0.8
-                ? pullTag()
-                : kind < 0.92
-                  ? list()
-                  : remove()
-      return wanted ?? pushing.next()
+      return (kind < 0.5 ? read() : kind < 0.6 ? remove() : undefined) ?? pushing.next()
     },
+    read,
     removed,
     pushing,
     close() {
