@@ -1,4 +1,9 @@
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { connect, constants } from 'node:http2'
+import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import type { AppParts } from '../../src/app.ts'
 import { createLimits, type RequestLimits } from '../../src/operations/limits.ts'
 import { createRecorder } from '../../src/operations/metrics/recorder.ts'
 import { createMetrics } from '../../src/operations/metrics/registry.ts'
@@ -39,11 +44,15 @@ interface Limited extends Berth, ReturnType<typeof limitsOf> {
   untilWaiting(kind: 'read' | 'write', count: number): Promise<void>
 }
 
-async function limited(t: Test, given: Partial<RequestLimits>): Promise<Limited> {
+async function limited(
+  t: Test,
+  given: Partial<RequestLimits>,
+  more: Partial<AppParts> = {}
+): Promise<Limited> {
   const own = limitsOf(given)
   const recorder = createRecorder()
   const metrics = { recorder, secret: 'sesame', text: async () => 'metrics\n' }
-  const server = await berth(t, { limits: own.limits, metrics })
+  const server = await berth(t, { limits: own.limits, metrics, ...more })
   return {
     ...server,
     ...own,
@@ -55,7 +64,7 @@ async function limited(t: Test, given: Partial<RequestLimits>): Promise<Limited>
   }
 }
 
-async function connect(t: Test, server: Berth): Promise<{ open(): Promise<Wire> }> {
+async function wires(t: Test, server: Berth): Promise<{ open(): Promise<Wire> }> {
   const port = await listen(server)
   return {
     async open() {
@@ -67,6 +76,8 @@ async function connect(t: Test, server: Berth): Promise<{ open(): Promise<Wire> 
 }
 
 const get = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n`
+
+const pem = (name: string): Buffer => readFileSync(join(import.meta.dirname, '../processes/tls', name))
 
 const statusOf = (answer: Answer | Silence): number | Silence =>
   typeof answer === 'string' ? answer : answer.status
@@ -141,7 +152,7 @@ t.test('who has waited long enough is 429 as well, and its place is free', async
 t.test('a client that leaves gives up its place', async (t) => {
   const server = await limited(t, { read: ONE_AND_ONE })
   const end = server.occupy('read')
-  const { open } = await connect(t, server)
+  const { open } = await wires(t, server)
   for (const how of ['reset', 'close', 'halfClose'] as const) {
     const leaver = await open()
     await leaver.send(get('/v2/'))
@@ -159,7 +170,7 @@ t.test('a client that leaves gives up its place', async (t) => {
 t.test('a place is held until the answer is complete', async (t) => {
   const server = await limited(t, { read: ONE })
   const digest = await pushBlob(server, 'a/b', Buffer.alloc(16 * 2 ** 20))
-  const { open } = await connect(t, server)
+  const { open } = await wires(t, server)
   const slow = await open()
   slow.pause()
   await slow.send(get(`/v2/a/b/blobs/${digest}`))
@@ -173,7 +184,7 @@ t.test('100 Continue is sent to nobody who waits', async (t) => {
   const server = await limited(t, { write: ONE_AND_ONE })
   const { location } = (await server.ask('POST', '/v2/a/blobs/uploads/')).headers
   const end = server.occupy('write')
-  const { open } = await connect(t, server)
+  const { open } = await wires(t, server)
   const wire = await open()
   await wire.send(
     `PATCH ${location} HTTP/1.1\r\nHost: 127.0.0.1\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n`
@@ -188,10 +199,35 @@ t.test('100 Continue is sent to nobody who waits', async (t) => {
 
 t.test('of requests that a client sends at once, one at a time takes a place', async (t) => {
   const server = await limited(t, { read: ONE })
-  const { open } = await connect(t, server)
+  const { open } = await wires(t, server)
   const wire = await open()
   await wire.send(get('/v2/').repeat(5))
   for (let turn = 0; turn < 5; turn++) t.equal(statusOf(await wire.answer()), 200)
+})
+
+t.test('a request over HTTP/2 has its own place, which it gives up alone', async (t) => {
+  const tls = { cert: pem('localhost.crt'), key: pem('localhost.key'), http2: true }
+  const server = await limited(t, { read: ONE_AND_ONE }, { tls })
+  const digest = await pushBlob(server, 'a/b', Buffer.alloc(16 * 2 ** 20))
+  const session = connect(`https://127.0.0.1:${await listen(server)}`, { rejectUnauthorized: false })
+  t.teardown(() => session.destroy())
+  const request = (path: string) => session.request({ ':path': path }).on('error', () => {})
+  const slow = request(`/v2/a/b/blobs/${digest}`)
+  await once(slow, 'response')
+  const leaver = request('/v2/')
+  await server.untilWaiting('read', 1)
+  leaver.close(constants.NGHTTP2_CANCEL)
+  await server.untilWaiting('read', 0)
+  const other = request('/v2/')
+  await server.untilWaiting('read', 1)
+  slow.close(constants.NGHTTP2_CANCEL)
+  const [headers] = await once(other, 'response')
+  t.equal(headers[':status'], 200)
+  other.resume()
+  await once(other, 'close')
+  t.ok(
+    await eventually(async () => (await server.metric('berth_limited_requests_running{kind="read"}')) === 0)
+  )
 })
 
 t.test('limits begin, change and end while requests run and wait', async (t) => {
