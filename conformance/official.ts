@@ -3,6 +3,7 @@ import { mkdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { goTool, type ToolName } from '../test/go/build.ts'
+import { type Bridge, bridgeToHttp2 } from '../test/integration/support/http2-bridge.ts'
 import { type Login, loginSettings } from '../test/integration/support/logins.ts'
 import { CHECKOUT, CommandFailed, run, startBerth } from '../test/integration/support/processes.ts'
 
@@ -49,6 +50,13 @@ const SKIP_REASONS: readonly { test: string; reason: string }[] = [
   }
 ]
 
+const CERTIFICATE = join(CHECKOUT, 'test/processes/tls/localhost.crt')
+const HTTP2_SETTINGS = {
+  REGISTRY_HTTP_TLS_CERTIFICATE: CERTIFICATE,
+  REGISTRY_HTTP_TLS_KEY: CERTIFICATE.replace(/crt$/, 'key'),
+  REGISTRY_HTTP_HTTP2_DISABLED: 'false'
+}
+
 interface TestCase {
   name: string
   status: string
@@ -77,23 +85,34 @@ async function main(): Promise<number> {
       url: { type: 'string' },
       username: { type: 'string' },
       password: { type: 'string' },
-      login: { type: 'boolean', default: false }
+      login: { type: 'boolean', default: false },
+      http2: { type: 'boolean', default: false }
     }
   })
   const { url, username, password } = values
   if ((username === undefined) !== (password === undefined)) throw new Error('--username takes --password')
   if (url === undefined && username !== undefined) throw new Error('--username takes --url')
-  if (url !== undefined && values.login) throw new Error('--login takes no --url: it starts berth')
+  if (url !== undefined && (values.login || values.http2)) {
+    throw new Error('--login and --http2 take no --url: they start berth')
+  }
   if (url !== undefined) {
     return judge({ url, login: password === undefined ? undefined : { username: username ?? '', password } })
   }
 
   const login = values.login ? { username: 'judge', password: randomUUID() } : undefined
-  const berth = await startBerth(login && { env: await loginSettings(login) })
+  const env = { ...(login && (await loginSettings(login))), ...(values.http2 && HTTP2_SETTINGS) }
+  const berth = await startBerth({ env })
+  let bridge: Bridge | undefined
   try {
-    if (login !== undefined) await mustAskForLogin(berth.url)
-    return await judge({ url: berth.url, login })
+    // The suites themselves speak HTTP/1.1 only.
+    bridge = values.http2 ? await bridgeToHttp2(berth.url, CERTIFICATE) : undefined
+    const { url } = bridge ?? berth
+    if (login !== undefined) await mustAskForLogin(url)
+    const code = await judge({ url, login })
+    if (bridge) console.log(`\n${bridge.requests()} requests went over HTTP/2`)
+    return code
   } finally {
+    bridge?.close()
     await berth.stop()
   }
 }

@@ -182,6 +182,14 @@ export interface ServerCommand {
   root: string
   /** A path that answers 200 once the server is up. */
   ready: string
+  /** The certificate that is shown to ask for that, where one is needed. */
+  client?: ClientCertificate | undefined
+}
+
+/** PEM. */
+export interface ClientCertificate {
+  cert: Buffer
+  key: Buffer
 }
 
 /** Starts a server, and waits until it answers. @throws Error with its log when it does not within 30 s */
@@ -210,7 +218,7 @@ export async function startServer(server: ServerCommand): Promise<RunningServer>
 
   const host = `${server.host ?? '127.0.0.1'}:${server.port}`
   const url = `${server.scheme ?? 'http'}://${host}`
-  await untilReady(child, url + server.ready, log)
+  await untilReady(child, url + server.ready, log, server.client)
   return {
     startMs: performance.now() - since,
     url,
@@ -238,11 +246,16 @@ function hasExited(child: ChildProcess): boolean {
   return child.exitCode !== null || child.signalCode !== null
 }
 
-async function untilReady(child: ChildProcess, url: string, log: () => string): Promise<void> {
+async function untilReady(
+  child: ChildProcess,
+  url: string,
+  log: () => string,
+  client: ClientCertificate | undefined
+): Promise<void> {
   const deadline = Date.now() + 30_000
   while (Date.now() < deadline) {
     if (hasExited(child)) throw new Error(`${child.spawnargs.join(' ')} ended at its start:\n${log()}`)
-    if ((await statusOf(url)) === 200) return
+    if ((await statusOf(url, client)) === 200) return
     await sleep(5)
   }
   if (child.pid !== undefined) killGroup(child.pid, 'SIGKILL')
@@ -250,9 +263,9 @@ async function untilReady(child: ChildProcess, url: string, log: () => string): 
 }
 
 /** Undefined while nobody listens. Whoever signed the certificate is believed. */
-async function statusOf(url: string): Promise<number | undefined> {
+async function statusOf(url: string, client?: ClientCertificate): Promise<number | undefined> {
   return new Promise((resolve) => {
-    const options = { agent: false, rejectUnauthorized: false }
+    const options = { agent: false, rejectUnauthorized: false, ...client }
     const request = (url.startsWith('https:') ? httpsGet : httpGet)(url, options, (answer) => {
       answer.resume()
       resolve(answer.statusCode)
@@ -279,6 +292,7 @@ export interface BerthOptions {
   command?: readonly [string, ...string[]]
   /** More settings, over those for the address and the folder. */
   env?: Record<string, string>
+  client?: ClientCertificate
 }
 
 /** Starts berth as `npm start` does, over a folder, and waits until all of its processes serve. */
@@ -303,7 +317,8 @@ export async function startBerth(options: BerthOptions = {}): Promise<RunningSer
     host,
     port,
     root,
-    ready: '/healthz'
+    ready: '/healthz',
+    client: options.client
   })
   const processes = Number(env.REGISTRY_HTTP_PROCESSES || Math.min(4, availableParallelism()))
   if (processes > 1) {
