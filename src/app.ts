@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto'
 import { Readable } from 'node:stream'
 import Fastify, { type FastifyInstance, type FastifyRequest, type HTTPMethods, LogController } from 'fastify'
 import { guardAccess } from './auth/access.ts'
-import { isAnonymous } from './auth/authority.ts'
 import { createExternalOrigin, type ExternalOrigin, incomingOf } from './auth/external-origin.ts'
 import type { Identity, IdentityParts } from './auth/identity.ts'
 import { baseRoutes } from './http/base.ts'
@@ -15,18 +14,23 @@ import { referrerRoutes } from './http/referrers.ts'
 import { foldRepositoryName } from './http/repository-url.ts'
 import {
   answerThenDrain,
+  contentTypeOf,
   giveUpWhenIdle,
   isBodyComing,
   setContentTypeAside,
   stopBody
 } from './http/request-body.ts'
+import { sentOf } from './http/send-body.ts'
 import { type PageLimits, tagRoutes } from './http/tags.ts'
 import { prepareTls, type Tls, tlsOptions } from './http/tls.ts'
 import { uploadRoutes } from './http/uploads.ts'
 import { RegistryError } from './oci/error.ts'
 import { healthRoutes } from './operations/health.ts'
 import type { Limits } from './operations/limits.ts'
-import { type Logger, type LogParts, logRequest } from './operations/logs.ts'
+import { logRequest } from './operations/logs/access.ts'
+import { auditRequests } from './operations/logs/audit.ts'
+import { type LogParts, REQUEST_ID, requestIdOf } from './operations/logs/requests.ts'
+import type { Logger } from './operations/logs.ts'
 import type { Recorder } from './operations/metrics/recorder.ts'
 import { createRequestMeter, measureTraffic } from './operations/metrics/requests.ts'
 import { createReadOnly, type ReadOnly } from './operations/read-only.ts'
@@ -37,6 +41,8 @@ export interface AppParts {
   /** Without one nothing is logged. */
   logger?: Logger
   accessLog: boolean
+  /** `openshift.audit.enabled` */
+  isAudited?: boolean
   /** Whether tags, manifests and blobs may be deleted. */
   deletes: boolean
   /** How many requests run at once. Without it as many as come. */
@@ -85,14 +91,15 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
   const addressOf = (request: FastifyRequest) => origin.clientAddress(incomingOf(request))
   const { trouble = () => undefined, readOnly = createReadOnly(false), pages = PAGES } = parts
   const headers = { ...ALWAYS, ...parts.headers }
-  const logParts: LogParts = { refusalOf, addressOf }
+  const logParts: LogParts = { refusalOf, addressOf, contentTypeOf, sentOf }
   const measureRequest = metrics && createRequestMeter(metrics.recorder)
   // A request without Host is refused in refuseDoubles, in the words of the specification.
   const http = { maxHeaderSize: MAX_HEADER_BYTES, requireHostHeader: false, optimizeEmptyRequests: true }
   const app = Fastify({
     // Not as Fastify's own logger, for which it would watch every answer.
-    ...(logger !== undefined && { childLoggerFactory: () => logger }),
-    logController: new LogController({ disableRequestLogging: true }),
+    ...(logger !== undefined && { childLoggerFactory: (_fastifys, fields) => logger.child(fields) }),
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: REQUEST_ID }),
+    genReqId: requestIdOf,
     ...(tls === undefined ? { http } : { https: { ...http, ...tlsOptions(tls) } }),
     keepAliveTimeout: KEEP_ALIVE_MS,
     // A transfer may last as long as it likes while bytes move: see IDLE_MS in http/request-body.ts.
@@ -109,7 +116,7 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
       measureRequest?.(request, reply)
       if (accessLog !== undefined) logRequest(accessLog, request, reply, logParts)
       if (!isHttp2(request)) reply.header('connection', 'close')
-      sendError(error, request, reply.headers(headers))
+      sendError(error, request, reply.headers(headers).header('x-request-id', request.id))
     },
     clientErrorHandler: answerBadHttp
   })
@@ -135,9 +142,9 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
   app.addHook('onRequest', (request, reply, done) => {
     measureRequest?.(request, reply)
     if (accessLog !== undefined) logRequest(accessLog, request, reply, logParts)
+    reply.headers(headers).header('x-request-id', request.id)
     refuseDoubles(request)
     setContentTypeAside(request)
-    reply.headers(headers)
     done()
   })
   app.addHook('onSend', (request, reply, payload, done) => {
@@ -167,16 +174,12 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
     parts.identity === undefined
       ? undefined
       : await knowCallers(app, { ...parts, origin, isReadOnly: readOnly.isOn }, parts.identity)
-  if (identity !== undefined) {
-    logParts.userOf = (request) => {
-      const user = identity.gate.userOf(request)
-      return user === undefined || isAnonymous(user) ? undefined : user.username
-    }
-  }
+  if (identity !== undefined) logParts.userOf = identity.gate.userOf
   const { repositories } = registry
   await app.register(healthRoutes, { trouble })
   await app.register(async (v2) => {
     const known = collectMethods(v2)
+    if (parts.isAudited && logger !== undefined) auditRequests(v2, logger, logParts)
     v2.addHook('onRequest', (request, reply, done) => {
       if (trouble() !== undefined && needsStorage(request)) done(new RegistryError('UNAVAILABLE'))
       else if (limits === undefined) done()
@@ -218,9 +221,9 @@ function whenCured(metrics: MetricsParts | undefined): { onCured?: () => void } 
 /** Registers what signs tokens, and puts together what knows callers. */
 async function knowCallers(
   app: FastifyInstance,
-  { registry: { repositories }, origin, isReadOnly, logger = SILENT }: Surroundings,
+  { registry: { repositories }, origin, isReadOnly }: Surroundings,
   parts: IdentityParts
-): Promise<Identity & { logger: Speaks; cureStaleCredentials: boolean }> {
+): Promise<Identity & { cureStaleCredentials: boolean }> {
   const [{ default: jwt }, { createIdentity }] = await Promise.all([
     import('@fastify/jwt'),
     import('./auth/identity.ts')
@@ -229,19 +232,11 @@ async function knowCallers(
   await app.register(jwt, { secret: randomBytes(32) })
   app.addHook('onClose', async () => parts.close())
   const { sign, verify } = app.jwt
-  const identity = createIdentity({ ...parts, sign, verify, repositories, origin, isReadOnly, logger })
-  return { ...identity, logger, cureStaleCredentials: parts.cureStaleCredentials }
+  const identity = createIdentity({ ...parts, sign, verify, repositories, origin, isReadOnly })
+  return { ...identity, cureStaleCredentials: parts.cureStaleCredentials }
 }
 
-type Speaks = Pick<Logger, 'info' | 'debug'>
-
-type Surroundings = Pick<AppParts, 'registry'> & {
-  origin: ExternalOrigin
-  isReadOnly(): boolean
-  logger?: Speaks
-}
-
-const SILENT: Speaks = { info() {}, debug() {} }
+type Surroundings = Pick<AppParts, 'registry'> & { origin: ExternalOrigin; isReadOnly(): boolean }
 
 /**
  * Several hosts could mean one to a proxy and another to us, and so could several credentials. RFC 9112 §3.2.

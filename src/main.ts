@@ -48,8 +48,8 @@ async function main(): Promise<void> {
   }
   const { config, warnings } = reading
   const secret = config.http.secret ?? randomBytes(32).toString('hex')
-  const logger = createLogger(config.log.level)
-  process.on('exit', logger.flush)
+  const logger = createLogger(config.log)
+  endWithLog(logger)
   for (const warning of warnings) logger.warn(warning)
   if (config.http.secret === undefined && (config.auth === 'openshift' || config.auth === 'htpasswd')) {
     logger.warn(
@@ -136,8 +136,8 @@ async function startWorkers(first: Config, secret: string, logger: Logger): Prom
 }
 
 async function work({ config, secret }: { config: Config; secret: string }): Promise<void> {
-  const logger = createLogger(config.log.level)
-  process.on('exit', logger.flush)
+  const logger = createLogger(config.log)
+  endWithLog(logger)
   // A terminal sends its signals to all processes of a group, but what to do is the primary's to say.
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => {})
   const tell = (message: FromWorker): Promise<unknown> =>
@@ -182,6 +182,15 @@ async function work({ config, secret }: { config: Config; secret: string }): Pro
     })
   )
   tell({ type: 'serving' })
+}
+
+/** Whatever ends the process, the log has all that was to be said. */
+function endWithLog(logger: Logger): void {
+  process.on('exit', logger.flush)
+  process.on('uncaughtException', (error) => {
+    logger.fatal(error, 'a fault of berth, which ends this process: please report it')
+    process.exit(1)
+  })
 }
 
 /**

@@ -98,6 +98,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     logger,
     accessLog: !config.log.accesslog.disabled,
     limits,
+    isAudited: config.openshift.audit.enabled,
     deletes: config.storage.delete.enabled,
     readOnly,
     headers: config.http.headers,

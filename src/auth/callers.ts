@@ -35,7 +35,7 @@ export interface Callers {
   /** Whose credential this is, if it may be tried. @throws RegistryError TOOMANYREQUESTS, API_UNAVAILABLE */
   check(request: FastifyRequest, reply: FastifyReply, credential: Shown): Promise<UserInfo | undefined>
   /** What is said of one that is nobody's, to its sender and in the log. */
-  wrong(credential: Shown): RegistryError
+  wrong(request: FastifyRequest, credential: Shown): RegistryError
   /** One that is stale but does no harm may be shown on, however often. */
   forgive(credential: Shown): void
   credentialOf(request: FastifyRequest): Credential
@@ -43,7 +43,7 @@ export interface Callers {
   challenge(request: FastifyRequest, reply: FastifyReply, about: About): void
   fingerprint(secret: string): string
   /** One line about a decision: at level debug what was allowed, at level info what was not. */
-  log(caller: Caller, decision: Decided): void
+  log(request: FastifyRequest, caller: Caller, decision: Decided): void
 }
 
 interface Decided {
@@ -62,17 +62,9 @@ export interface CallersOptions {
   origin: ExternalOrigin
   /** A keyed hash in base64url. */
   hash: (text: string) => string
-  logger: { info(text: string): void; debug(text: string): void }
 }
 
-export function createCallers({
-  authority,
-  tokens,
-  failures,
-  origin,
-  hash,
-  logger
-}: CallersOptions): Callers {
+export function createCallers({ authority, tokens, failures, origin, hash }: CallersOptions): Callers {
   const fingerprint = (secret: string): string => fingerprintOf(hash, secret)
 
   function tell(request: FastifyRequest, reply: FastifyReply, { scope, error }: About): void {
@@ -87,8 +79,8 @@ export function createCallers({
     )
   }
 
-  function wrong({ secret }: Shown): RegistryError {
-    logger.info(`refused: credential ${fingerprint(secret)} is nobody's, or has expired`)
+  function wrong({ log }: FastifyRequest, { secret }: Shown): RegistryError {
+    log.info(`refused: credential ${fingerprint(secret)} is nobody's, or has expired`)
     const problem = 'the credential is wrong, has expired or is meant for others: log in again'
     return new RegistryError('UNAUTHORIZED', problem)
   }
@@ -165,15 +157,15 @@ export function createCallers({
       const user = await check(request, reply, credential)
       if (user !== undefined) return { user, credential: print }
       tell(request, reply, about)
-      throw wrong(credential)
+      throw wrong(request, credential)
     },
 
-    log({ user, credential }, { isAllowed, text, reason, ms }) {
+    log({ log }, { user, credential }, { isAllowed, text, reason, ms }) {
       const line =
         `${shown(user.username)}, credential ${credential}: ${text}` +
         `${reason === '' ? '' : ` (${reason})`}, decided in ${ms.toFixed(1)} ms`
-      if (isAllowed) logger.debug(line)
-      else logger.info(line)
+      if (isAllowed) log.debug(line)
+      else log.info(line)
     }
   }
 }

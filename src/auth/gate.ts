@@ -81,7 +81,12 @@ export function createGate({
       const since = performance.now()
       const why = await whyNotGranted(caller.user, permission, place, scope)
       const ms = performance.now() - since
-      callers.log(caller, { isAllowed: false, text: `refused ${permission} for ${scope}`, reason: '', ms })
+      callers.log(request, caller, {
+        isAllowed: false,
+        text: `refused ${permission} for ${scope}`,
+        reason: '',
+        ms
+      })
       throw new RegistryError('UNAUTHORIZED', why)
     }
     // A pull is let in for the life of its token, whatever has changed since.
@@ -147,7 +152,7 @@ export function createGate({
     const why = isAllowed ? '' : authority.explain(caller.user, permission, place)
     const what = scope ?? permission
     const text = isAllowed ? `allowed: ${what}` : `refused ${permission} for ${what}`
-    callers.log(caller, { isAllowed, text, reason, ms: performance.now() - since })
+    callers.log(request, caller, { isAllowed, text, reason, ms: performance.now() - since })
     if (isAllowed) return
     if (caller.credential !== 'none') throw new RegistryError('DENIED', why)
     challenge(request, reply, { scope })

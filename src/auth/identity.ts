@@ -47,7 +47,6 @@ export interface IdentityOptions extends IdentityParts, Pick<TokensOptions, 'sig
   origin: ExternalOrigin
   /** Whether nothing may be written now, not even whose a repository is. */
   isReadOnly(): boolean
-  logger: { info(text: string): void; debug(text: string): void }
 }
 
 const CURSOR = 'catalog cursor'
@@ -63,11 +62,10 @@ export function createIdentity(options: IdentityOptions): Identity {
     sign,
     verify,
     repositories,
-    logger,
     now = Date.now
   } = options
   const tokens = createTokens({ keys, issuer: `berth:${authority.name}`, sign, verify, now })
-  const callers = createCallers({ authority, tokens, failures, origin, hash: hashWith(keys), logger })
+  const callers = createCallers({ authority, tokens, failures, origin, hash: hashWith(keys) })
   const { exists, list } = repositories
   const gate = createGate({
     authority,

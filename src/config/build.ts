@@ -46,7 +46,12 @@ export function build(value: Lookup, auth: Config['auth']): Config {
       delete: { enabled: value('storage.delete.enabled') },
       maintenance: { readonly: { enabled: value('storage.maintenance.readonly.enabled') } }
     },
-    log: { level: value('log.level'), accesslog: { disabled: value('log.accesslog.disabled') } },
+    log: {
+      level: value('log.level'),
+      formatter: value('log.formatter'),
+      fields: value('log.fields'),
+      accesslog: { disabled: value('log.accesslog.disabled') }
+    },
     storageHealth: value('health.storagedriver.enabled')
       ? {
           intervalMs: value('health.storagedriver.interval'),
@@ -70,6 +75,7 @@ export function build(value: Lookup, auth: Config['auth']): Config {
         anonymouscatalog: value('openshift.auth.anonymouscatalog'),
         curestalecredentials: value('openshift.auth.curestalecredentials')
       },
+      audit: { enabled: value('openshift.audit.enabled') },
       metrics: { enabled: value('openshift.metrics.enabled'), secret: value('openshift.metrics.secret') },
       requests: {
         read: {

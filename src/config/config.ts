@@ -31,7 +31,13 @@ export interface Config {
     readonly delete: { readonly enabled: boolean }
     readonly maintenance: { readonly readonly: { readonly enabled: boolean } }
   }
-  readonly log: { readonly level: LogLevel; readonly accesslog: { readonly disabled: boolean } }
+  readonly log: {
+    readonly level: LogLevel
+    readonly formatter: 'text' | 'json' | 'logstash'
+    /** What every line says as well. */
+    readonly fields: Readonly<Record<string, string>>
+    readonly accesslog: { readonly disabled: boolean }
+  }
   /** How often the storage is looked at, and how many failures in a row count; undefined: never. */
   readonly storageHealth: { readonly intervalMs: number; readonly threshold: number } | undefined
   /** How much a page of repositories, or of tags, holds at most. */
@@ -60,6 +66,8 @@ export interface Config {
       /** Whether a stale credential may get the token for a pull that needs none. */
       readonly curestalecredentials: boolean
     }
+    /** Whether the log tells who did what to which repository. */
+    readonly audit: { readonly enabled: boolean }
     /** `/extensions/v2/metrics`: who shows the secret may read it; without one the cluster decides. */
     readonly metrics: { readonly enabled: boolean; readonly secret: string | undefined }
     /** How many requests run and wait at once, over all processes. */

@@ -4,7 +4,6 @@ import {
   FILE_CHECKS,
   HTTP_CHECKS,
   LETS_ENCRYPT,
-  LOG_FIELDS,
   LOG_HOOKS,
   MIDDLEWARE,
   PLATFORM_RULES,
@@ -50,8 +49,6 @@ const CACHE = 'what it remembers, it remembers for 5 s'
 
 /** In the order of docs/configuration.md. A section whose parts have one reason is one setting. */
 export const OTHERS: Readonly<Record<string, Other>> = {
-  'log.formatter': ignored(text, 'lines are text', 'text'),
-  'log.fields': ignored(LOG_FIELDS, 'lines have no such fields'),
   'log.hooks': ignored(LOG_HOOKS, 'it sends no mail'),
   'log.reportcaller': ignored(boolean, 'it names no source lines', 'false'),
   'http.net': refused(oneOf('tcp', 'unix'), 'it listens on TCP only', 'tcp'),
@@ -91,7 +88,6 @@ export const OTHERS: Readonly<Record<string, Other>> = {
   'policy.repository.classes': refused(list('a list of classes'), 'it cannot tell classes of repositories'),
   'openshift.server.addr': ignored(text, 'it has no image streams yet'),
   'openshift.auth.realm': ignored(text, 'challenges name the token endpoint', 'openshift', 'origin'),
-  'openshift.audit.enabled': ignored(boolean, 'it has no audit log yet', 'false'),
   'openshift.quota.enabled': ignored(boolean, 'it has no quotas yet', 'false'),
   'openshift.quota.cachettl': ignored(duration, 'it has no quotas yet', '1m'),
   'openshift.cache.disabled': ignored(boolean, CACHE, 'false'),

@@ -7,6 +7,7 @@ import {
   cidrs,
   drain,
   failures,
+  fields,
   headers,
   interval,
   level,
@@ -52,6 +53,16 @@ export const SETTINGS = {
     about: 'of the file’s form'
   },
   'log.level': { type: level, plain: 'info', live: true, about: '`debug`, `info`, `warn` or `error`' },
+  'log.formatter': {
+    type: oneOf('text', 'json', 'logstash'),
+    plain: 'text',
+    about: '`text`, `json` or `logstash` ([operations.md](operations.md#logs))'
+  },
+  'log.fields': {
+    type: fields,
+    plain: '',
+    about: 'what every line says as well, such as `{service: registry}`'
+  },
   'log.accesslog.disabled': {
     type: boolean,
     plain: 'false',
@@ -233,6 +244,12 @@ export const SETTINGS = {
     type: boolean,
     plain: 'true',
     about: 'an expired login does not stop pulls of public images'
+  },
+  'openshift.audit.enabled': {
+    type: boolean,
+    plain: 'false',
+    about:
+      '`true`: the log tells who did what to which repository, whatever its level ([operations.md](operations.md#logs))'
   },
   'openshift.metrics.enabled': {
     type: boolean,

@@ -19,8 +19,6 @@ const OPTIONS: Type<true> = {
   parse: (node) => (node.kind === 'section' || isEmptyLeaf(node) ? true : undefined)
 }
 
-export const LOG_FIELDS: Type<true> = { ...OPTIONS, expected: 'a section of names and values' }
-
 export const LOG_HOOKS = each({
   disabled: boolean,
   type: text,

@@ -1,5 +1,5 @@
 import { isIP, isIPv6 } from 'node:net'
-import { itemsOf, leaf, type Node } from './tree.ts'
+import { isEmpty, itemsOf, leaf, type Node } from './tree.ts'
 
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const
 export type LogLevel = (typeof LOG_LEVELS)[number]
@@ -211,6 +211,30 @@ export const pageOf = (most: number): Type<number> =>
     const count = /^-?\d{1,15}$/.test(value) ? Number(value) : undefined
     return count !== undefined && count <= 0 ? most : count
   })
+
+/** What lines of the log have for themselves. */
+const OWN_FIELDS = new Set(['time', 'level', 'msg', 'message', '@timestamp', '@version'])
+const MOST_FIELDS = 20
+const LONGEST_FIELDS = 500
+
+/** Names and texts that every line of the log is to have: few, since a line has to stay short. */
+export const fields: Type<Readonly<Record<string, string>>> = {
+  expected:
+    `up to ${MOST_FIELDS} names of letters, digits and any of . _ - with a text each, together at most ` +
+    `${LONGEST_FIELDS} characters, such as {service: registry}`,
+  parse(node) {
+    if (isEmpty(node)) return {}
+    if (node.kind !== 'section' || node.entries.size > MOST_FIELDS) return undefined
+    const given: Record<string, string> = {}
+    let length = 0
+    for (const [name, value] of node.entries) {
+      if (!/^[\w.-]+$/.test(name) || OWN_FIELDS.has(name) || value.kind !== 'leaf') return undefined
+      given[name] = value.text
+      length += name.length + value.text.length
+    }
+    return length > LONGEST_FIELDS ? undefined : given
+  }
+}
 
 /** For what has parts that berth does not look at. */
 export const anything: Type<true> = { expected: 'anything', parse: () => true }

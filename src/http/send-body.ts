@@ -15,6 +15,13 @@ async function itsTurn({ raw, request: { socket } }: FastifyReply): Promise<void
   socket.off('close', resolve)
 }
 
+const sent = new WeakMap<FastifyReply, () => number>()
+
+/** How many bytes of a body that broke off were given to the connection, for the log. */
+export function sentOf(reply: FastifyReply): number | undefined {
+  return sent.get(reply)?.()
+}
+
 /**
  * Writes chunks to the socket, each only when the one before has left: a chunk's memory is used again for the
  * next. It is the one place that does so, and the end of the reply: nothing can be sent after it.
@@ -35,7 +42,9 @@ export async function sendBody(
   reply.hijack()
   raw.writeHead(reply.statusCode, reply.getHeaders() as Record<string, string>)
   giveUpWhenIdle(request)
-  let left = Number(reply.getHeader('content-length'))
+  const length = Number(reply.getHeader('content-length'))
+  let left = length
+  sent.set(reply, () => length - left)
   let leave: (() => void) | undefined
   raw.once('close', () => leave?.())
   const write = (chunk: Uint8Array): Promise<boolean> =>

@@ -18,7 +18,6 @@ export interface TokenParts {
   grant: Grant
   /** Whether a stale credential may get the token for a pull that needs none. */
   cureStaleCredentials: boolean
-  logger: { info(text: string): void }
   /** Told each time that one was. */
   onCured?: () => void
   now?: () => number
@@ -34,7 +33,7 @@ const LONGEST_FORM = 128 * 1024
  * "Token Authentication Specification" (GET) and "OAuth 2.0 Token Authentication" (POST). There are no refresh tokens.
  */
 export async function tokenRoutes(app: FastifyInstance, parts: TokenParts): Promise<void> {
-  const { authority, callers, tokens, grant, cureStaleCredentials, logger, onCured, now = Date.now } = parts
+  const { authority, callers, tokens, grant, cureStaleCredentials, onCured, now = Date.now } = parts
   let cured = 0
 
   app.get(TOKEN_PATH, { config: { action: 'token' } }, async (request, reply) =>
@@ -87,13 +86,13 @@ export async function tokenRoutes(app: FastifyInstance, parts: TokenParts): Prom
       cured++
       onCured?.()
       callers.forgive(credential)
-      logger.info(
+      request.log.info(
         `stale credential ${callers.fingerprint(secret)}: its public pull of ${requested.map(({ name }) => name).join(', ')} is let in as ` +
           `anonymous (${cured} so far); its owner should log in again`
       )
       return issue(ANONYMOUS, requested, CURED_LIFE_MS)
     }
-    throw callers.wrong(credential)
+    throw callers.wrong(request, credential)
   }
 
   async function issue(

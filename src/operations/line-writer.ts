@@ -8,9 +8,14 @@ const WRITE_BYTES = 4096
 const BATCH_MS = 5
 const BATCH_BYTES = 4 * WRITE_BYTES
 
-/** What may wait for a slow reader: beyond this, lines that may be lost are; beyond that, any. */
-const DISPENSABLE_BYTES = 1024 * 1024
-const MOST_BYTES = 8 * DISPENSABLE_BYTES
+/** So much may wait for a slow reader when a line comes: beyond it the line is lost. */
+const MOST_BYTES = { access: 1024 ** 2, event: 8 * 1024 ** 2, audit: Number.POSITIVE_INFINITY }
+
+/** What is to be audited waits beyond this, so that lines which are never lost need no more than that. */
+const READY_BYTES = 2 * 1024 ** 2
+
+/** What has waited goes on by so many at a time: what each of them writes counts for the next. */
+const READY_AT_ONCE = 64
 
 /** At its end a process waits so long for a reader that takes nothing, and so long for one that is slow. */
 const FLUSH_MS = 1000
@@ -18,9 +23,12 @@ const LONGEST_FLUSH_MS = 3000
 const PAUSE_MS = 10
 
 export interface LineWriter {
-  /** Writes a line, soon. A dispensable one is lost while the reader is slow.
+  /** Writes a line, soon. While the reader is slow, those of `access` are lost first, and those of `audit` never.
    *  @param line ends with its newline; of at most 4096 bytes, or it may be torn by what other processes write */
-  write(line: string, isDispensable: boolean): void
+  write(line: string, kind: keyof typeof MOST_BYTES): void
+  /** Runs `go` when the reader is not too far behind for what is to be audited: at once, as a rule.
+   *  Otherwise it gives what takes it back, as for one that leaves meanwhile. */
+  whenReady(go: () => void): (() => void) | undefined
   /** Writes all that waits, now. */
   flush(): void
 }
@@ -40,6 +48,8 @@ export function createLineWriter(fd: number, onLoss: (lines: number) => void): L
   let lost = 0
   let isStalled = false
   let isDue = false
+  let isGoingOn = false
+  const waiting = new Set<() => void>()
   const timer = setTimeout(drain, BATCH_MS).unref()
 
   function drainSoon(): void {
@@ -61,6 +71,7 @@ export function createLineWriter(fd: number, onLoss: (lines: number) => void): L
     endBatch()
     do isStalled = !writeFirst()
     while (queue.length > 0 && !isStalled)
+    if (waiting.size > 0) goOn()
     if (isStalled) {
       drainSoon()
     } else if (lost > 0) {
@@ -68,6 +79,21 @@ export function createLineWriter(fd: number, onLoss: (lines: number) => void): L
       lost = 0
       onLoss(lines)
     }
+  }
+
+  const isReady = (): boolean => queuedBytes + batchBytes <= READY_BYTES
+
+  /** What goes on may write, and so come here again. */
+  function goOn(): void {
+    if (isGoingOn) return
+    isGoingOn = true
+    for (const go of [...waiting.values().take(READY_AT_ONCE)]) {
+      // One that has gone on may have taken another back.
+      if (!isReady() || !waiting.delete(go)) continue
+      go()
+    }
+    isGoingOn = false
+    if (waiting.size > 0) drainSoon()
   }
 
   /** False when the reader has to catch up first. */
@@ -88,8 +114,18 @@ export function createLineWriter(fd: number, onLoss: (lines: number) => void): L
   }
 
   return {
-    write(line, isDispensable) {
-      if (queuedBytes > (isDispensable ? DISPENSABLE_BYTES : MOST_BYTES)) {
+    whenReady(go) {
+      if (waiting.size === 0 && isReady()) {
+        go()
+        return undefined
+      }
+      waiting.add(go)
+      drainSoon()
+      return () => waiting.delete(go)
+    },
+
+    write(line, kind) {
+      if (queuedBytes > MOST_BYTES[kind]) {
         lost++
         return
       }

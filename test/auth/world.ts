@@ -9,6 +9,7 @@ import { createTold } from '../../src/auth/told.ts'
 import { createApiServer } from '../../src/kubernetes/api-server.ts'
 import type { TransportOptions } from '../../src/kubernetes/transport.ts'
 import type { Limits } from '../../src/operations/limits.ts'
+import type { Fields } from '../../src/operations/logs/format.ts'
 import type { Logger } from '../../src/operations/logs.ts'
 import { createRecorder } from '../../src/operations/metrics/recorder.ts'
 import { createRegistry } from '../../src/registry/registry.ts'
@@ -24,7 +25,7 @@ export interface World extends Berth {
   cluster: FakeCluster
   /** What was logged, a line each; those of requests apart. */
   lines: string[]
-  accessLines: string[]
+  accessLines: Fields[]
   /** Exchanges a credential for a token of the registry. */
   exchange(authorization: string | undefined, ...scopes: string[]): Promise<string>
   /** Lets time pass for whatever is remembered. */
@@ -51,6 +52,9 @@ export interface WorldOptions {
   metricsSecret?: string
   /** For calls to the API server. */
   transport?: TransportOptions
+  /** In place of `lines` and `accessLines`. */
+  logger?: Logger
+  isAudited?: boolean
 }
 
 export const bearer = (token: string): string => `Bearer ${token}`
@@ -62,8 +66,8 @@ export async function world(t: Test, options: WorldOptions = {}): Promise<World>
   const { storage = memoryStorage(), siblings = alone, leads = true, deletes = true } = options
   const cluster = options.cluster ?? (await fakeCluster(t))
   const lines: string[] = []
-  const accessLines: string[] = []
-  const logger = loggerInto(lines, accessLines)
+  const accessLines: Fields[] = []
+  const logger = options.logger ?? loggerInto(lines, accessLines)
   let passed = 0
   const now = (): number => Date.now() + passed
   const keys = createKeyRing(deriveKeys(options.secret ?? 'a secret'), {
@@ -105,6 +109,7 @@ export async function world(t: Test, options: WorldOptions = {}): Promise<World>
     deletes,
     accessLog: options.accessLog ?? false,
     ...(options.limits !== undefined && { limits: options.limits }),
+    isAudited: options.isAudited ?? false,
     metrics: { recorder: createRecorder(), secret: options.metricsSecret, text: async () => 'metrics\n' },
     origin: createExternalOrigin({ trustedProxies: options.trustedProxies ?? [] })
   })
@@ -131,7 +136,7 @@ export async function world(t: Test, options: WorldOptions = {}): Promise<World>
   }
 }
 
-function loggerInto(lines: string[], accessLines: string[]): Logger {
+function loggerInto(lines: string[], accessLines: Fields[]): Logger {
   const write = (what: unknown, text?: string): void => {
     lines.push(typeof what === 'string' ? what : `${text ?? ''} ${(what as Error)?.message ?? ''}`)
   }
@@ -146,7 +151,13 @@ function loggerInto(lines: string[], accessLines: string[]): Logger {
     setLevel() {},
     fatal: write,
     child: () => logger,
-    access: (line) => void accessLines.push(line),
+    access: (_level, _message, fields) => void accessLines.push(fields),
+    audit() {},
+    whenReady(go) {
+      go()
+      return undefined
+    },
+    isWritten: () => true,
     flush() {}
   }
   return logger

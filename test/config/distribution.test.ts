@@ -145,12 +145,12 @@ http: {addr: '0.0.0.0:5000', secret: mytokensecret, debug: {addr: 'localhost:500
 /** What a file says, what of it is named in a warning, and what refuses it. */
 const CASES: { title: string; text: string; ignored?: RegExp[]; problems?: RegExp[] }[] = [
   { title: 'the least there is', text: HEAD + FILESYSTEM + LOCAL },
-  { title: 'config-example.yml', text: EXAMPLE, ignored: [/log\.fields/, /storage\.tag\.concurrencylimit/] },
+  { title: 'config-example.yml', text: EXAMPLE, ignored: [/storage\.tag\.concurrencylimit/] },
   { title: 'config-dev.yml of distribution 3, open to all', text: DEVELOPMENT_3, problems: [NOBODY_LOGS_IN] },
   {
     title: 'config-dev.yml of distribution 3, with the line that says so',
     text: `${DEVELOPMENT_3}auth: none\n`,
-    ignored: [/log\.fields/, /uploadpurging/, /http\.debug/, /storage\.tag/]
+    ignored: [/uploadpurging/, /http\.debug/, /storage\.tag/]
   },
   { title: 'config-dev.yml of distribution 2, open to all', text: DEVELOPMENT_2, problems: [NOBODY_LOGS_IN] },
   {
@@ -168,7 +168,6 @@ const CASES: { title: string; text: string; ignored?: RegExp[]; problems?: RegEx
     title: 'development',
     text: DEVELOPMENT,
     ignored: [
-      /log\.fields/,
       /log\.hooks/,
       /storage\.cache\.blobdescriptor/,
       /storage\.filesystem\.maxthreads/,

@@ -101,6 +101,32 @@ t.test('what berth does not know is told of in one line, with the nearest known 
   ])
 })
 
+t.test('how lines of the log are written, and what is audited', async (t) => {
+  const { config, warnings } = await readConfig(
+    { REGISTRY_LOG_FIELDS_PLACE: 'here' },
+    fileWith(
+      t,
+      `${LEAST}log: {formatter: json, fields: {service: my registry, count: 3}}\nopenshift: {audit: {enabled: true}}\n`
+    )
+  )
+  t.strictSame(warnings, [])
+  t.match(config.log, { formatter: 'json', fields: { service: 'my registry', count: '3', place: 'here' } })
+  t.equal(config.openshift.audit.enabled, true)
+  for (const [log, problem] of [
+    ['formatter: combined', /:4: log.formatter must be one of text, json, logstash$/],
+    ['fields: {msg: hush}', /:4: log.fields must be up to 20 names/],
+    ['fields: {"a b": hush}', /log.fields must be/],
+    ['fields: {a: {b: hush}}', /log.fields must be/],
+    ['fields: [hush]', /log.fields must be/],
+    [`fields: {a: ${'hush'.repeat(200)}}`, /log.fields must be/]
+  ] as const) {
+    const problems = await problemsOf({}, fileWith(t, `${LEAST}log: {${log}}\n`))
+    t.match(problems, [problem])
+    t.equal(problems.length, 1)
+    t.notMatch(problems.join(), /hush/)
+  }
+})
+
 const OVERRIDES: [string, Record<string, string>, object][] = [
   ['a value is YAML', { REGISTRY_LOG_LEVEL: '"debug"' }, { log: { level: 'debug' } }],
   [

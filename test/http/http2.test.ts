@@ -13,6 +13,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { connect as tlsConnect } from 'node:tls'
 import t, { type Test } from 'tap'
 import { memoryStorage } from '../../storage/memory.ts'
+import { fileLogger } from '../operations/logs/support.ts'
 import { berth, digestOf, image, listen, pushBlob, startUpload } from './support.ts'
 
 const MIB = 1024 * 1024
@@ -287,4 +288,35 @@ t.test('connections that stay open can be cut', async (t) => {
   await closed
   if (!download.closed) await new Promise((resolve) => download.once('close', resolve))
   t.ok(download.closed)
+})
+
+t.test('the log tells of requests as with HTTP/1.1, also of clients that leave', async (t) => {
+  const { logger, lines } = fileLogger(t)
+  const world = await listening(t, { logger, accessLog: true, isAudited: true })
+  const digest = await pushBlob(world, 'a', Buffer.alloc(32 * MIB))
+  const { headers } = await world.send('GET', '/v2/', undefined, { 'x-request-id': 'mine' })
+  t.equal(headers['x-request-id'], 'mine')
+  const { location } = await startUpload(world, 'a')
+  await world.send('PATCH', location, Buffer.from('0123456789'), { 'content-length': '10' })
+  const pull = world.open({ ':method': 'GET', ':path': `/v2/a/blobs/${digest}` })
+  await once(pull, 'data')
+  const push = world.open({ ':method': 'PATCH', ':path': location, 'content-length': '10' }, false)
+  push.on('error', () => {})
+  push.write('abc')
+  await pause(50)
+  world.session.destroy()
+  const left = () => lines().filter((line) => line['http.response.aborted'] === 'true')
+  while (left().length < 2) await pause(5)
+  const responses = lines().filter(({ msg }) => msg === 'response')
+  const with2 = (uri: string) => responses.filter((line) => line['http.request.uri'] === uri)
+  t.match(with2('/v2/'), [
+    { 'http.request.id': 'mine', 'http.response.status': '200', 'http.response.written': '2' }
+  ])
+  t.match(with2(location), [
+    { 'http.request.received': '10', 'http.response.status': '202', 'http.response.aborted': undefined },
+    { 'http.response.status': '499', 'http.response.aborted': 'true' }
+  ])
+  t.match(with2(`/v2/a/blobs/${digest}`), [
+    { 'http.response.status': '200', 'http.response.aborted': 'true' }
+  ])
 })

@@ -67,10 +67,12 @@ export async function berth(
   }
 }
 
-/** What a request of `inject` lacks: its sockets have no timer, and it does not say when its body has come. */
+/** What a request of `inject` lacks: its sockets have no timer, and it does not say when its body has come, or its
+ *  answer left. */
 function completeInjected(request: FastifyRequest, reply: FastifyReply): void {
   Object.assign(reply.raw.socket ?? {}, { setTimeout: () => {} })
   Object.defineProperty(request.raw, 'complete', { get: () => request.raw.readableEnded })
+  reply.raw.once('finish', () => Object.defineProperty(reply.raw, 'writableFinished', { value: true }))
 }
 
 // The timer is wanted before the first hook of a test could run.

@@ -71,6 +71,6 @@ t.test("berth starts as OpenShift's operator starts its registry, and serves", a
   const log = server.log()
   t.match(log, `berth listens on https://[::]:${port} `)
   t.match(log, /the API server is https:\/\/\[::1\]:\d+/)
-  t.equal(log.match(/ WARN/g)?.length, 1, log)
+  t.equal(log.match(/ level=warn /g)?.length, 1, log)
   t.notMatch(log, ALWAYS.REGISTRY_HTTP_SECRET)
 })

@@ -57,7 +57,7 @@ t.test('a dead process is replaced, and the other serves meanwhile', async (t) =
   await until(() => workersOf(server).length === 2)
   t.ok(other !== undefined && workersOf(server).includes(other) && !workersOf(server).includes(victim))
   await until(() =>
-    new RegExp(`ERROR: process \\d of 2 \\(pid ${victim}\\) ended by SIGKILL`).test(server.log())
+    new RegExp(`level=error msg="process \\d of 2 \\(pid ${victim}\\) ended by SIGKILL`).test(server.log())
   )
 })
 
@@ -77,7 +77,7 @@ t.test('SIGTERM ends all of them with 0, also when each of them gets it', async 
     await server.exited
     await until(() => pids.every(isGone))
     t.match(server.log(), /SIGTERM: no new connections.*stopped/s)
-    t.notMatch(server.log(), /ERROR|ends at once/)
+    t.notMatch(server.log(), /level=error|ends at once/)
   }
 })
 

@@ -1,30 +1,7 @@
 import type { Server, Socket } from 'node:net'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { isUntagging, OPERATIONS, UNTAG, UPLOAD, UPLOADS } from '../operation-names.ts'
 import type { Counter, Distribution, Recorder } from './recorder.ts'
-
-const BLOB = '/v2/:name/blobs/:digest'
-const UPLOADS = '/v2/:name/blobs/uploads'
-const UPLOAD = '/v2/:name/blobs/uploads/:id'
-const MANIFEST = '/v2/:name/manifests/:reference'
-
-/** What OpenShift's registry calls what is done to a repository. What it does not do has no name. */
-const OPERATIONS: Record<string, string> = {
-  [`GET ${BLOB}`]: 'BlobStore.ServeBlob',
-  [`HEAD ${BLOB}`]: 'BlobStore.ServeBlob',
-  [`DELETE ${BLOB}`]: 'BlobStore.Delete',
-  [`POST ${UPLOADS}`]: 'BlobStore.Create',
-  [`POST ${UPLOADS}/`]: 'BlobStore.Create',
-  [`GET ${UPLOAD}`]: 'BlobStore.Resume',
-  [`PATCH ${UPLOAD}`]: 'BlobStore.Resume',
-  [`PUT ${UPLOAD}`]: 'BlobWriter.Commit',
-  [`DELETE ${UPLOAD}`]: 'BlobWriter.Cancel',
-  [`GET ${MANIFEST}`]: 'ManifestService.Get',
-  [`HEAD ${MANIFEST}`]: 'ManifestService.Get',
-  [`PUT ${MANIFEST}`]: 'ManifestService.Put',
-  [`DELETE ${MANIFEST}`]: 'ManifestService.Delete',
-  'GET /v2/:name/tags/list': 'TagService.All',
-  'HEAD /v2/:name/tags/list': 'TagService.All'
-}
 
 /** Of requests that were refused before anything was done. */
 const REFUSED = new Set([401, 403, 405, 429])
@@ -50,14 +27,13 @@ export function createRequestMeter(recorder: Recorder): MeasureRequest {
   const receiving = recorder.gauge('receivingUploads')
   const requestSize = recorder.distribution('requestSize')
   const responseSize = recorder.distribution('responseSize')
-  const untag = recorder.distribution('operations', 'TagService.Untag')
+  const untag = recorder.distribution('operations', UNTAG)
   const methods = new Map<string, ByMethod>()
 
   function byMethod(method: string): ByMethod {
-    const operations = Object.entries(OPERATIONS)
-      .map(([route, name]) => [...route.split(' '), name] as [string, string, string])
-      .filter(([each]) => each === method)
-      .map(([, route, name]) => [route, recorder.distribution('operations', name)] as const)
+    const operations = [...(OPERATIONS.get(method) ?? [])].map(
+      ([route, name]) => [route, recorder.distribution('operations', name)] as const
+    )
     const made = {
       time: recorder.distribution('requestTime', labelOf(method)),
       codes: new Map(),
@@ -86,8 +62,7 @@ export function createRequestMeter(recorder: Recorder): MeasureRequest {
       responseSize.observe(Number(reply.getHeader('content-length') ?? 0))
     }
     if (REFUSED.has(code)) return
-    const isTag = method === 'DELETE' && route === MANIFEST && !isDigest(request)
-    const operation = isTag ? untag : operations.get(route)
+    const operation = isUntagging(request) ? untag : operations.get(route)
     operation?.observe(seconds)
   }
 
@@ -127,9 +102,6 @@ export function createRequestMeter(recorder: Recorder): MeasureRequest {
 
 /** Others are not told by their names, of which a client could make up many. */
 const labelOf = (method: string): string => (METHODS.has(method) ? method.toLowerCase() : 'unknown')
-
-const isDigest = ({ params }: FastifyRequest): boolean =>
-  (params as { reference?: string }).reference?.includes(':') === true
 
 /** What has become of an upload. */
 function eventOf({ method, query }: FastifyRequest, code: number, route: string): string | undefined {

@@ -104,14 +104,14 @@ async function withBerth(
   } finally {
     await berth.stop()
   }
-  deepEqual(berth.log().match(/.*\b(ERROR|FATAL)\b.*/g), null)
+  deepEqual(berth.log().match(/.*level=(error|fatal) .*/g), null)
 }
 
 const warnings = ({ berth }: Scene, about: RegExp): number =>
   berth
     .log()
     .split('\n')
-    .filter((line) => line.includes(' WARN: ') && about.test(line)).length
+    .filter((line) => line.includes(' level=warn ') && about.test(line)).length
 
 function isRefusal({ status, text }: Reply, expected: number, code: string): void {
   equal(`${status} ${JSON.parse(text).errors[0].code}`, `${expected} ${code}`, text)

@@ -207,7 +207,7 @@ if (process.exitCode)
     berth
       .log()
       .split('\n')
-      .filter((line) => / (WARN|ERROR): |nobody/.test(line))
+      .filter((line) => / level=(warn|error) |nobody/.test(line))
       .slice(-40)
       .join('\n')
   )

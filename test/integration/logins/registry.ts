@@ -85,5 +85,5 @@ export function assertNoSecrets(log: string, tokens: readonly string[] = []): vo
 }
 
 export function assertNoErrors(log: string): void {
-  equal(/.*\b(ERROR|FATAL)\b.*/.exec(log)?.[0], undefined)
+  equal(/.*level=(error|fatal) .*/.exec(log)?.[0], undefined)
 }

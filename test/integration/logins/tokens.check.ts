@@ -130,7 +130,7 @@ for (const registry of [closed, open]) await registry.stop()
 
 await step('only a registry without a secret says so, and once', async () => {
   const warnings = [closed, open].map(
-    ({ log }) => log().match(/WARN: REGISTRY_HTTP_SECRET is not set/g)?.length
+    ({ log }) => log().match(/level=warn msg="REGISTRY_HTTP_SECRET is not set/g)?.length
   )
   deepEqual(warnings, [undefined, 1])
 })
