@@ -30,6 +30,7 @@ const world: World = {
   sizes: [100, 10_000, 100_000, 1_000_000, 4_000_000],
   parked: [],
   contents: [],
+  isSettled: false,
   killed: false,
   expects: (error) => isCut(error, lostPorts),
   figures: {}

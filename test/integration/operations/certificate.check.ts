@@ -61,6 +61,7 @@ const world: World = {
   sizes: [100, 1000, 10_000, 100_000, 1_000_000],
   parked: [],
   contents: [],
+  isSettled: false,
   killed: false,
   expects: () => false,
   figures: {}

@@ -21,12 +21,15 @@ const SECRET = 'a secret for this check'
 /** A leak of so many bytes per request is found. Slopes are judged if there are minutes to look at. */
 const LEAK_BYTES = 100
 const JUDGED_SECONDS = 300
+const WINDOW_MS = 10_000
 
 const seconds = numberOption('seconds', 40)
 const everyMs = numberOption('every', 8) * 1000
 const seed = numberOption('seed', 1)
-/** Caches fill and V8 finds out how much it needs. */
-const warmUpMs = Math.min(180_000, seconds * 300)
+/** Then nothing new is made any more, so that caches come to an end with growing. */
+const settledMs = Math.min(60_000, seconds * 200)
+/** From then on memory is looked at: V8 knows how much it needs. */
+const warmUpMs = 3 * settledMs
 
 const random = seeded(`soak ${seed}`)
 const verdict = createVerdict()
@@ -50,6 +53,7 @@ const world: World = {
   sizes: [100, 1000, 10_000, 100_000, 500_000],
   parked: [],
   contents: [],
+  isSettled: false,
   killed: false,
   expects: (error) => isCut(error, lostPorts),
   figures: {}
@@ -95,6 +99,7 @@ async function killAgainAndAgain(): Promise<number> {
 /** Every second. */
 async function watch(): Promise<void> {
   while (!isOver()) {
+    world.isSettled = performance.now() - since > settledMs
     const text = await scrape()
     const pids = processTree(server.pid)
     memory.push({
@@ -160,7 +165,7 @@ function judgeMemory(): void {
     ['spared', 'the worker that is never killed', WORKERS],
     ['all', 'all processes together', 1]
   ] as const) {
-    const slope = slopePerMinute(warm.map((sample) => [sample.ms, sample[part]]))
+    const slope = slopePerMinute(lowest(warm.map((sample) => [sample.ms, sample[part]])))
     const leak = (LEAK_BYTES * perMinute) / share
     const [first, last] = [warm[0]?.[part] ?? 0, warm.at(-1)?.[part] ?? 0]
     const grew = `memory of ${what} grows by ${mebibytes(slope)} per minute, from ${mebibytes(first)} to ${mebibytes(last)}`
@@ -168,6 +173,14 @@ function judgeMemory(): void {
     else
       verdict.check(slope < leak, `${grew}; a leak of ${LEAK_BYTES} bytes per request is ${mebibytes(leak)}`)
   }
+}
+
+/** The lowest of each few samples: what lies above is what V8 has not yet freed. */
+function lowest(points: readonly (readonly [number, number])[]): (readonly [number, number])[] {
+  const windows = Map.groupBy(points, ([ms]) => Math.floor(ms / WINDOW_MS))
+  return [...windows.values()].map((window) =>
+    window.reduce((least, point) => (point[1] < least[1] ? point : least))
+  )
 }
 
 /** Of the line that is nearest to all points of [ms, value]: least squares. */

@@ -14,6 +14,8 @@ export interface World {
   parked: Upload[]
   /** What was pushed lately: pushed again now and then, also by two at once. */
   contents: Buffer[]
+  /** Nothing new is made any more, only what is there already: caches get to hold all that they ever will. */
+  isSettled: boolean
   /** True once the server has been killed: from then on a lost connection is no failure. */
   killed: boolean
   /** Whether a failure is one that is to be expected now, as that of a request which a killed worker had. The client then
@@ -77,8 +79,12 @@ export async function perform(world: World, operation: Operation): Promise<boole
 const SHARED = 'traffic/shared'
 const SHARED_TAGS = ['latest', 'stable', 'v1']
 
-export function createPushing(world: World, id: number, random: Random): Pushing {
-  const client: Client = world.connect()
+export function createPushing(
+  world: World,
+  id: number,
+  random: Random,
+  client: Client = world.connect()
+): Pushing {
   const pusher: Pusher = createPusher(client)
   const { ledger } = world
 
@@ -87,7 +93,8 @@ export function createPushing(world: World, id: number, random: Random): Pushing
   }
 
   function content(): Buffer {
-    if (world.contents.length > 0 && random.chance(0.15)) return random.pick(world.contents)
+    if (world.contents.length > 0 && (world.isSettled || random.chance(0.15)))
+      return random.pick(world.contents)
     const most = random.pick(world.sizes)
     const bytes = random.chance(0.02) ? Buffer.alloc(0) : random.bytes(random.between(3, most))
     world.contents.push(bytes)
@@ -198,7 +205,9 @@ export function createPushing(world: World, id: number, random: Random): Pushing
     const held = ledger.blobs.filter((blob) => blob.name === name)
     if (held.length === 0) return undefined
     const layers = Array.from({ length: random.between(0, 3) }, () => random.pick(held))
-    const bytes = imageManifest(random.pick(held), layers, `${random.next()}`)
+    const made = world.isSettled ? ledger.manifests.filter((manifest) => manifest.name === name) : []
+    const bytes =
+      made.length > 0 ? random.pick(made).bytes : imageManifest(random.pick(held), layers, `${random.next()}`)
     const tags = name === SHARED ? SHARED_TAGS : ['latest', `v${random.below(1000)}`]
     const tag = random.chance(0.15) ? undefined : random.pick(tags)
     const digest = uploadOf(name, bytes).digest
@@ -221,7 +230,7 @@ export function createPushing(world: World, id: number, random: Random): Pushing
     const kind = random.next()
     const small =
       kind < 0.35 ? tagOperation(name) : kind < 0.5 && mountable() ? mountOperation(name) : undefined
-    return small ?? (kind > 0.97 ? parkOperation(name) : blobOperation(name))
+    return small ?? (kind > 0.97 && !world.isSettled ? parkOperation(name) : blobOperation(name))
   }
 
   const mountable = (): boolean => ledger.blobs.length > 0

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Client, Reply } from './client.ts'
+import { type Client, digestOf, type Reply } from './client.ts'
 import { createPusher, imageManifest, OCI_MANIFEST, UnexpectedReply } from './pusher.ts'
 import type { Random } from './random.ts'
 import { createPushing, type Operation, type Pushing, perform, type World } from './traffic.ts'
@@ -13,14 +13,14 @@ export interface Usage {
   /** The next of what changes nothing, if there is something to read already. */
   read(): Operation | undefined
   /** What it had removed, and nobody has pushed again: paths that are to answer 404. */
-  removed: readonly string[]
+  removed: ReadonlySet<string>
   pushing: Pushing
   /** Later requests get a new connection. */
   close(): void
 }
 
-/** Of `removed`, so many are kept. */
-const REMEMBERED = 500
+/** So many different images each client pushes only to remove them. */
+const FLEETING = 20
 
 /** Between two things that a client does: enough that a check is none of how fast the machine is. */
 const PAUSE_MS = 60
@@ -46,7 +46,7 @@ export function createUsages(
   connect: (id: number) => Client = world.connect
 ): Usages {
   const all = Array.from({ length: count }, (_, id) =>
-    createUsage({ ...world, connect: () => connect(id) }, id, random.branch(id))
+    createUsage(world, id, random.branch(id), () => connect(id))
   )
   const client = world.connect()
   return {
@@ -78,7 +78,7 @@ export function createUsages(
           .catch((error) => verdict.must(false, 'an open upload goes on', error))
       }
       await createVerification(client, ledger, verdict).everything()
-      for (const path of all.flatMap(({ removed }) => removed)) {
+      for (const path of all.flatMap(({ removed }) => [...removed])) {
         const { status } = await client.request('HEAD', path)
         verdict.must(status === 404, 'what was removed stays away', `${path}: ${status}`)
       }
@@ -91,14 +91,15 @@ export function createUsages(
 }
 
 /** @param id tells it from other clients of this world: only it pushes to the repositories of this name */
-function createUsage(world: World, id: number, random: Random): Usage {
+function createUsage(world: World, id: number, random: Random, connect: () => Client): Usage {
   const { ledger } = world
-  const client: Client = world.connect()
+  const client = connect()
   const pusher = createPusher(client)
-  const pushing = createPushing(world, id, random.branch('pushes'))
+  const pushing = createPushing(world, id, random.branch('pushes'), connect())
   const mine = `traffic/client${id}`
   const fleeting = `traffic/fleeting${id}`
-  const removed: string[] = []
+  const removed = new Set<string>()
+  const contents = Array.from({ length: FLEETING }, () => random.bytes(random.between(100, 5000)))
 
   async function expect(status: number, method: string, path: string): Promise<Reply> {
     const reply = await client.request(method, path, { headers: { accept: OCI_MANIFEST } })
@@ -164,21 +165,23 @@ function createUsage(world: World, id: number, random: Random): Usage {
 
   /** Pushes a small image and removes all of it again; each removal is looked at over another connection. */
   function remove(): Operation {
-    const content = random.bytes(random.between(100, 5000))
-    const tag = `t${random.below(20)}`
+    const content = random.pick(contents)
+    const tag = `t${contents.indexOf(content)}`
     return again(`push and removal of ${fleeting}:${tag}`, async () => {
-      const blob = await pusher.blob(fleeting, content)
+      const blob = digestOf(content)
       const bytes = imageManifest({ digest: blob, size: content.length }, [])
-      const manifest = await pusher.manifest(fleeting, tag, bytes)
-      const paths = [`manifests/${tag}`, `manifests/${manifest}`, `blobs/${blob}`]
-      for (const path of paths.map((path) => `/v2/${fleeting}/${path}`)) {
+      const paths = [tag, digestOf(bytes)].map((reference) => `/v2/${fleeting}/manifests/${reference}`)
+      paths.push(`/v2/${fleeting}/blobs/${blob}`)
+      for (const path of paths) removed.delete(path)
+      await pusher.blob(fleeting, content)
+      await pusher.manifest(fleeting, tag, bytes)
+      for (const path of paths) {
         await expect(200, 'GET', path)
         await expect(202, 'DELETE', path)
         if (random.chance(0.2)) client.close()
         await expect(404, 'GET', path)
-        if (!path.endsWith(tag)) removed.push(path)
+        removed.add(path)
       }
-      removed.splice(0, removed.length - REMEMBERED)
     })
   }
 
