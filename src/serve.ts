@@ -1,3 +1,4 @@
+import { EventEmitter } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
 import { Server as SecureServer } from 'node:tls'
@@ -14,7 +15,7 @@ import type { Logger } from './operations/logs.ts'
 import { countCalls, countLookups, countPurged, showState } from './operations/metrics/counts.ts'
 import { meteredStorage } from './operations/metrics/storage.ts'
 import { schedulePurge } from './operations/purge.ts'
-import { createReadOnly } from './operations/read-only.ts'
+import { createReadOnly, type ReadOnly } from './operations/read-only.ts'
 import { guardStorage } from './operations/storage-guard.ts'
 import { watchStorage } from './operations/storage-health.ts'
 import { isSameTls, readTlsFiles, type TlsContext } from './operations/tls-files.ts'
@@ -120,7 +121,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   })
   const state =
     recorder && leads
-      ? showState(recorder, { trouble: health?.trouble, countMaking: guarded.storage.countMaking })
+      ? showState(recorder, { trouble: health?.trouble, countUploads: registry.countUploads })
       : undefined
   app.addHook('onClose', async () => {
     state?.stop()
@@ -129,10 +130,18 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   })
   if (tls !== undefined) followTls(app, tls, keys, options)
   await listen(app, options)
-  const { purge } = registry.uploads
-  if (leads) {
-    const counted = recorder === undefined ? purge : countPurged(recorder, purge)
-    schedulePurge(async (before) => (readOnly.isOn() ? 0 : counted(before)), logger)
+  const { uploadpurging } = config.storage.maintenance
+  if (leads && uploadpurging.enabled) {
+    const { uploads, purging } = registry
+    schedulePurge({
+      purge: recorder === undefined ? uploads.purge : countPurged(recorder, uploads.purge),
+      takeTurn: (...turn) => admitted(readOnly, purging.take(...turn)),
+      ageMs: uploadpurging.age,
+      intervalMs: uploadpurging.interval,
+      dryrun: uploadpurging.dryrun,
+      isReadOnly: readOnly.isOn,
+      log: logger
+    })
   }
   return {
     stop: () => stop(app, guarded.settled, options),
@@ -141,6 +150,17 @@ export async function serve(options: ServeOptions): Promise<Serving> {
       limits.set(openshift.requests)
       return readOnly.set(storage.maintenance.readonly.enabled)
     }
+  }
+}
+
+/** Who makes the registry read-only waits for the end of this work. */
+async function admitted<T>(readOnly: ReadOnly, work: Promise<T>): Promise<T> {
+  const end = new EventEmitter()
+  readOnly.admit(end)
+  try {
+    return await work
+  } finally {
+    end.emit('close')
   }
 }
 

@@ -62,8 +62,8 @@ export interface StorageDriver {
    *  The body's chunks are the driver's to keep. A body that throws changes nothing. */
   write(key: string, body: Body): Promise<number>
 
-  /** Starts an object in the making, empty, under a key never used before; it is in no folder, and not visible to
-   *  `size` and `read`. It need not survive a power cut before the first `append` has returned. */
+  /** Starts an object in the making, empty, under a key not used before; it is in no folder, and not visible to
+   *  `size` and `read`. Of two that begin one at the same moment one may fail; what either appends stays. It need not survive a power cut before the first `append` has returned. */
   begin(key: string, mark?: string): Promise<void>
 
   /**
@@ -101,8 +101,9 @@ export interface StorageDriver {
   list(key: string, page?: Page): Promise<string[]>
 
   /** Abandons what is in the making and has not been added to since `before`, and gives how many there were. Frees
-   *  what crashes have left outside of any key, as far as nobody can be using it any more. Called daily. */
-  tidy(before: Date): Promise<number>
+   *  what crashes have left outside of any key, as far as nobody can be using it any more. Called daily.
+   *  @param mayRemove asked before each removal, with a name for the log */
+  tidy(before: Date, mayRemove?: (name: string) => boolean): Promise<number>
 
   /** How much room there is, or undefined where nothing limits it or nobody knows. */
   space(): Promise<Space | undefined>

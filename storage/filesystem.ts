@@ -146,9 +146,9 @@ export function filesystemStorage({ root, foreign, fs = nodeFs }: FilesystemOpti
       return { free: found.bavail * found.bsize, size: found.blocks * found.bsize }
     },
 
-    async tidy(before) {
-      await drafts.tidy(Date.now())
-      return removeOld(before)
+    async tidy(before, mayRemove = () => true) {
+      await drafts.tidy(Date.now(), mayRemove)
+      return removeOld(before, mayRemove)
     }
   }
 }

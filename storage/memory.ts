@@ -49,7 +49,8 @@ export function memoryStorage(now: () => Date = () => new Date()): StorageDriver
     },
 
     async begin(key, mark = '') {
-      makings.set(checkKey(key), {
+      if (makings.has(checkKey(key))) throw new Error(`${key} is in the making already`)
+      makings.set(key, {
         bytes: Buffer.alloc(0),
         mark: checkMark(mark),
         turn: Symbol(),
@@ -129,8 +130,8 @@ export function memoryStorage(now: () => Date = () => new Date()): StorageDriver
       return undefined
     },
 
-    async tidy(before) {
-      const old = [...makings].filter(([, { changed }]) => changed < before)
+    async tidy(before, mayRemove = () => true) {
+      const old = [...makings].filter(([key, { changed }]) => changed < before && mayRemove(key))
       for (const [key] of old) makings.delete(key)
       return old.length
     }

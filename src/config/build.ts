@@ -44,7 +44,15 @@ export function build(value: Lookup, auth: Config['auth']): Config {
         reserve: value('storage.filesystem.reserve')
       },
       delete: { enabled: value('storage.delete.enabled') },
-      maintenance: { readonly: { enabled: value('storage.maintenance.readonly.enabled') } }
+      maintenance: {
+        readonly: { enabled: value('storage.maintenance.readonly.enabled') },
+        uploadpurging: {
+          enabled: value('storage.maintenance.uploadpurging.enabled'),
+          age: value('storage.maintenance.uploadpurging.age'),
+          interval: value('storage.maintenance.uploadpurging.interval'),
+          dryrun: value('storage.maintenance.uploadpurging.dryrun')
+        }
+      }
     },
     log: {
       level: value('log.level'),

@@ -29,7 +29,16 @@ export interface Config {
       readonly reserve: number
     }
     readonly delete: { readonly enabled: boolean }
-    readonly maintenance: { readonly readonly: { readonly enabled: boolean } }
+    readonly maintenance: {
+      readonly readonly: { readonly enabled: boolean }
+      /** Of uploads that nobody goes on with; both times in milliseconds. */
+      readonly uploadpurging: {
+        readonly enabled: boolean
+        readonly age: number
+        readonly interval: number
+        readonly dryrun: boolean
+      }
+    }
   }
   readonly log: {
     readonly level: LogLevel

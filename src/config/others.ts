@@ -44,7 +44,6 @@ const EVENTS = 'it tells nobody of events'
 const VALIDATION = 'it checks what OCI asks for'
 const SCHEMA1 = 'it takes no schema 1 manifests'
 const MIRROR = 'it is no pull-through cache'
-const PURGE = 'uploads are removed after a week'
 const CACHE = 'what it remembers, it remembers for 5 s'
 
 /** In the order of docs/configuration.md. A section whose parts have one reason is one setting. */
@@ -64,10 +63,6 @@ export const OTHERS: Readonly<Record<string, Other>> = {
   'storage.cache.blobdescriptorsize': ignored(number, CACHE),
   'storage.redirect.disable': ignored(boolean, 'it sends all bytes itself', 'true', 'false'),
   'storage.tag.concurrencylimit': ignored(number, 'it has a limit of its own'),
-  'storage.maintenance.uploadpurging.enabled': ignored(boolean, PURGE, 'true'),
-  'storage.maintenance.uploadpurging.age': ignored(duration, PURGE, '168h'),
-  'storage.maintenance.uploadpurging.interval': ignored(duration, PURGE),
-  'storage.maintenance.uploadpurging.dryrun': ignored(boolean, PURGE, 'false'),
   'middleware.registry': ignored(MIDDLEWARE, 'it has no middleware'),
   'middleware.repository': ignored(MIDDLEWARE, 'it has no middleware'),
   'middleware.storage': ignored(MIDDLEWARE, 'it sends all bytes itself'),

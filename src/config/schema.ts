@@ -15,6 +15,8 @@ import {
   oneOf,
   pageOf,
   processes,
+  purgeAge,
+  purgeInterval,
   realm,
   requests,
   reserve,
@@ -168,6 +170,27 @@ export const SETTINGS = {
     plain: 'false',
     live: true,
     about: '`true`: what would write is 405, pulls go on ([operations.md](operations.md#read-only))'
+  },
+  'storage.maintenance.uploadpurging.enabled': {
+    type: boolean,
+    plain: 'true',
+    about:
+      'whether uploads that nobody goes on with are removed ([operations.md](operations.md#uploads-that-are-abandoned))'
+  },
+  'storage.maintenance.uploadpurging.age': {
+    type: purgeAge,
+    plain: '168h',
+    about: 'how long nobody must have gone on with them'
+  },
+  'storage.maintenance.uploadpurging.interval': {
+    type: purgeInterval,
+    plain: '24h',
+    about: 'how often, by all replicas together'
+  },
+  'storage.maintenance.uploadpurging.dryrun': {
+    type: boolean,
+    plain: 'false',
+    about: '`true` logs what would be removed: how much at info, names at debug'
   },
   'health.storagedriver.enabled': {
     type: boolean,

@@ -99,6 +99,10 @@ export const wait = between('a duration of 0s or more, such as 30s', 0, Number.P
 
 export const drain = between('a duration from 0s to 1h, such as 29s', 0, 3_600_000)
 
+export const purgeAge = between('a duration from 1h to 8760h, such as 168h', 3_600_000, 8760 * 3_600_000)
+// Beyond that timers do not go.
+export const purgeInterval = between('a duration from 1m to 576h, such as 24h', 60_000, 576 * 3_600_000)
+
 /** Gives a part of 1. */
 export const reserve: Type<number> = ofText('a percentage from 0% to 50%, such as 5%', (value) => {
   const percent = /^\d{1,2}(\.\d{1,3})?%$/.test(value) ? Number.parseFloat(value) : 100

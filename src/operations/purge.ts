@@ -1,28 +1,66 @@
 import type { Logger } from './logs.ts'
 
-const HOUR_MS = 60 * 60 * 1000
+/** Asked before each removal, of what has this name. */
+export type MayRemove = (name: string) => boolean
 
-/** As CNCF distribution does it unless told otherwise. */
-const AGE_MS = 168 * HOUR_MS
-const INTERVAL_MS = 24 * HOUR_MS
+export interface PurgeOptions {
+  /** Removes what nobody has gone on with since a moment, and gives how many uploads there were. */
+  purge(before: Date, mayRemove: MayRemove): Promise<number>
+  /** Does work if it is this replica's turn, and gives when the next turn is: see registry/turns.ts. */
+  takeTurn(everyMs: number, work: () => Promise<void>, mayWrite: () => boolean): Promise<number>
+  /** How long nobody must have gone on with an upload. */
+  ageMs: number
+  intervalMs: number
+  /** Says what would be removed, and removes nothing. */
+  dryrun: boolean
+  isReadOnly(): boolean
+  log: Pick<Logger, 'debug' | 'info' | 'error'>
+}
+
+const HOUR_MS = 60 * 60_000
+
+/** Replicas that start together, or wait for the same turn, come at different moments. */
+const MOST_JITTER_MS = 10 * 60_000
 
 /**
- * Removes uploads that nobody has finished in a week, once a day; the first time at a random moment of the first
- * hour, so that replicas that start together do not all do it at once. It keeps no process from ending.
- * @param purge removes what nobody has gone on with since a moment, and gives how many there were
+ * Removes uploads that nobody has gone on with, every so often, in one process of all replicas at a time. When it was
+ * done last is kept in the storage, so that starting again neither puts it off nor repeats it. It keeps no process from
+ * ending.
  */
-export function schedulePurge(
-  purge: (before: Date) => Promise<number>,
-  log: Pick<Logger, 'info' | 'error'>
-): void {
-  async function run(): Promise<void> {
-    setTimeout(run, INTERVAL_MS).unref()
-    try {
-      const count = await purge(new Date(Date.now() - AGE_MS))
-      if (count > 0) log.info(`removed ${count} uploads that nobody had gone on with for a week`)
-    } catch (error) {
-      log.error(error, 'abandoned uploads could not be removed; berth tries again in a day')
-    }
+export function schedulePurge(options: PurgeOptions): void {
+  const { purge, takeTurn, ageMs, intervalMs, dryrun, isReadOnly, log } = options
+  const jitterMs = Math.min(MOST_JITTER_MS, intervalMs / 10)
+
+  async function work(): Promise<void> {
+    let named = 0
+    const count = await purge(new Date(Date.now() - ageMs), (name) => {
+      if (isReadOnly()) throw new Error('the registry has become read-only')
+      named++
+      log.debug(`${dryrun ? 'would remove' : 'removes'} ${name}`)
+      return !dryrun
+    })
+    const age = `${Math.round(ageMs / HOUR_MS)} h`
+    if (dryrun && named > 0) {
+      log.info(
+        `dry run: would remove ${named} uploads and temporary files that nobody had gone on with (${age})`
+      )
+    } else if (count > 0) log.info(`removed ${count} uploads that nobody had gone on with for ${age}`)
   }
-  setTimeout(run, Math.random() * HOUR_MS).unref()
+
+  async function run(): Promise<void> {
+    let next = Date.now() + HOUR_MS
+    try {
+      if (!isReadOnly()) next = await takeTurn(intervalMs, work, () => !isReadOnly())
+    } catch (error) {
+      if (!isReadOnly())
+        log.error(error, 'abandoned uploads could not be removed; berth tries again within an hour')
+    }
+    wait(Math.min(HOUR_MS, Math.max(0, next - Date.now())))
+  }
+
+  function wait(ms: number): void {
+    setTimeout(run, ms + Math.random() * jitterMs).unref()
+  }
+
+  wait(0)
 }

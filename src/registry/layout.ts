@@ -4,7 +4,8 @@ import type { RepositoryName, Tag } from '../oci/name.ts'
 
 /**
  * Which storage key holds what: CNCF distribution's layout, so that a folder or a bucket serves both. What is
- * ours alone lies under a repository's `_ext/`, which distribution and its garbage collector leave alone.
+ * ours alone lies under a repository's `_ext/`, or the registry's `ext/`, which distribution and its garbage collector
+ * leave alone.
  */
 const ROOT = 'docker/registry/v2'
 
@@ -53,6 +54,9 @@ export const uploadDataKey = (name: RepositoryName, id: string): string => `${up
 
 export const uploadStartedAtKey = (name: RepositoryName, id: string): string =>
   `${uploadKey(name, id)}/startedat`
+
+/** Who removes abandoned uploads, and when next. Ours, in the making for ever, and in nobody's way when it is lost. */
+export const purgeTurnKey = 'docker/registry/ext/v1/purge'
 
 /** The UID of the namespace that the repository belongs to, in JSON. Ours, and not to be rebuilt from anything else. */
 export const ownerKey = (name: RepositoryName): string => `${repositoryKey(name)}/_ext/v1/owner`

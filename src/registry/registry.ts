@@ -1,6 +1,7 @@
 import { setTimeout } from 'node:timers/promises'
 import type { StorageDriver } from '../../storage/driver.ts'
 import { type Blobs, createBlobs } from './blobs.ts'
+import { purgeTurnKey } from './layout.ts'
 import { createLinks } from './links.ts'
 import { createManifests, type Lookups, type Manifests } from './manifests.ts'
 import { createOwners, type Owners } from './owners.ts'
@@ -8,6 +9,7 @@ import { createReferrers, type Referrers } from './referrers.ts'
 import { createRepositories, type Repositories } from './repositories.ts'
 import { alone, type Siblings } from './siblings.ts'
 import { createTags, type Tags } from './tags.ts'
+import { createTurns, type Turns } from './turns.ts'
 import { createUploads, type Uploads } from './uploads.ts'
 
 export { ObjectNotFound, StorageFull, StorageUnavailable } from '../../storage/driver.ts'
@@ -22,6 +24,10 @@ export interface Registry {
   tags: Tags
   referrers: Referrers
   owners: Owners
+  /** Whose turn it is to purge uploads. */
+  purging: Turns
+  /** How many uploads are open, as far as the storage can say. */
+  countUploads(): Promise<number | undefined>
   /** Reads something from the storage, to see whether it answers. @throws StorageUnavailable */
   probe(): Promise<void>
 }
@@ -65,5 +71,14 @@ export function createRegistry(
   })
   const referrers = createReferrers({ storage, tags, manifests })
   const owners = createOwners({ storage, blobs, manifests, tags, siblings, leads, pause })
-  return { repositories, blobs, uploads, manifests, tags, referrers, owners, probe: storage.probe }
+  const purging = createTurns(storage, purgeTurnKey, Date.now, pause)
+  async function countUploads(): Promise<number | undefined> {
+    const count = await storage.countMaking()
+    // Among them is the note on whose turn it is, if there is one.
+    return count && count - ((await storage.appended(purgeTurnKey)) === undefined ? 0 : 1)
+  }
+  return {
+    ...{ repositories, blobs, uploads, manifests, tags, referrers, owners, purging, countUploads },
+    probe: storage.probe
+  }
 }

@@ -69,9 +69,9 @@ export interface Uploads {
   ): Promise<void>
   /** Ends the upload and frees what it holds. */
   cancel(name: RepositoryName, id: UploadId): Promise<void>
-  /** Cancels what clients have abandoned: every upload to which nothing was added since this moment or, if it is
+  /** Cancels what clients have abandoned, as far as `mayRemove` says so when it is asked with a name for the log: every upload to which nothing was added since this moment or, if it is
    *  distribution's, that was started before it. Gives how many. Lets storage tidy up after crashes as well. */
-  purge(before: Date): Promise<number>
+  purge(before: Date, mayRemove?: (name: string) => boolean): Promise<number>
 }
 
 interface Parts {
@@ -275,11 +275,12 @@ export function createUploads({ storage, blobs, repositories, siblings, requireS
       await storage.deleteFolder(uploadKey(name, id))
     },
 
-    async purge(before) {
-      let count = await storage.tidy(before)
+    async purge(before, mayRemove = () => true) {
+      let count = await storage.tidy(before, mayRemove)
       for await (const name of repositories.folders()) {
         for (const id of await storage.list(uploadsKey(name))) {
           if (!UUID.test(id) || !(await isOlder(name, id as UploadId, before))) continue
+          if (!mayRemove(uploadKey(name, id))) continue
           await storage.deleteFolder(uploadKey(name, id))
           count++
         }

@@ -50,7 +50,7 @@ type Method = 'begin' | 'append' | 'appended' | 'readAppended' | 'commit' | 'aba
 
 interface Appends extends Pick<StorageDriver, Method> {
   /** Removes what nobody has added to since then, and says how many there were. */
-  removeOld(before: Date): Promise<number>
+  removeOld(before: Date, mayRemove: (name: string) => boolean): Promise<number>
 }
 
 /** The part of the driver that deals with objects in the making. How their state is kept: making.ts. */
@@ -298,14 +298,14 @@ export function createAppends(parts: Parts): Appends {
       return ids.size
     },
 
-    async removeOld(before) {
+    async removeOld(before, mayRemove) {
       let count = 0
       for (const folder of (await ignoring(NOTHING, files.names(uploads))) ?? []) {
         for (const name of (await ignoring(NOTHING, files.names(join(uploads, folder)))) ?? []) {
           const path = join(uploads, folder, name)
           const stat = await ignoring(NOTHING, files.stat(path))
           if (stat === undefined || stat.mtimeMs >= before.getTime()) continue
-          if (await unlessNothing(files.unlink(path))) count++
+          if (mayRemove(`@uploads/${folder}/${name}`) && (await unlessNothing(files.unlink(path)))) count++
         }
       }
       return count

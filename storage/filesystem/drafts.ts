@@ -30,16 +30,16 @@ export function createDrafts(files: Files, folders: Folders, root: string) {
     /** Makes the folder, and frees it of what crashes have left. */
     async prepare(now: number): Promise<void> {
       await folders.make(folder)
-      await this.tidy(now)
+      await this.tidy(now, () => true)
     },
 
     /** Removes what crashes have left. */
-    async tidy(now: number): Promise<void> {
+    async tidy(now: number, mayRemove: (name: string) => boolean): Promise<void> {
       for (const name of (await ignoring(NOTHING, files.names(folder))) ?? []) {
         const path = join(folder, name)
         const stat = await ignoring(NOTHING, files.stat(path))
-        if (stat !== undefined && now - stat.mtimeMs > LEFTOVER_MS)
-          await ignoring(NOTHING, files.unlink(path))
+        if (stat === undefined || now - stat.mtimeMs <= LEFTOVER_MS) continue
+        if (mayRemove(`@drafts/${name}`)) await ignoring(NOTHING, files.unlink(path))
       }
     }
   }

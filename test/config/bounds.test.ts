@@ -27,6 +27,28 @@ const CASES: Case[] = [
     expected: /^REGISTRY_HTTP_DRAINTIMEOUT: must be a duration from 0s to 1h/
   },
   {
+    variable: 'REGISTRY_STORAGE_MAINTENANCE_UPLOADPURGING_AGE',
+    value: ({ storage }) => storage.maintenance.uploadpurging.age,
+    plain: 168 * 3_600_000,
+    right: [
+      ['1h', 3_600_000],
+      ['8760h', 8760 * 3_600_000]
+    ],
+    wrong: ['59m', '0', '7d', '8761h'],
+    expected: /UPLOADPURGING_AGE: must be a duration from 1h to 8760h, such as 168h/
+  },
+  {
+    variable: 'REGISTRY_STORAGE_MAINTENANCE_UPLOADPURGING_INTERVAL',
+    value: ({ storage }) => storage.maintenance.uploadpurging.interval,
+    plain: 24 * 3_600_000,
+    right: [
+      ['1m', 60_000],
+      ['576h', 576 * 3_600_000]
+    ],
+    wrong: ['1s', '-24h', '577h'],
+    expected: /UPLOADPURGING_INTERVAL: must be a duration from 1m to 576h, such as 24h/
+  },
+  {
     variable: 'REGISTRY_STORAGE_FILESYSTEM_RESERVE',
     value: ({ storage }) => storage.filesystem.reserve,
     plain: 0.05,
@@ -49,3 +71,8 @@ for (const { variable, value, plain, right, wrong, expected } of CASES) {
     for (const text of wrong) t.match(await problemsOf({ [variable]: text }), [expected], text)
   })
 }
+
+t.test('of how uploads are purged each part may be said alone', async (t) => {
+  const { config } = await readConfig({ REGISTRY_STORAGE_MAINTENANCE_UPLOADPURGING: '{enabled: false}' })
+  t.match(config.storage.maintenance.uploadpurging, { enabled: false, age: 168 * 3_600_000, dryrun: false })
+})

@@ -150,13 +150,13 @@ const CASES: { title: string; text: string; ignored?: RegExp[]; problems?: RegEx
   {
     title: 'config-dev.yml of distribution 3, with the line that says so',
     text: `${DEVELOPMENT_3}auth: none\n`,
-    ignored: [/uploadpurging/, /http\.debug/, /storage\.tag/]
+    ignored: [/http\.debug/, /storage\.tag/]
   },
   { title: 'config-dev.yml of distribution 2, open to all', text: DEVELOPMENT_2, problems: [NOBODY_LOGS_IN] },
   {
     title: 'config-dev.yml of distribution 2, for this machine',
     text: DEVELOPMENT_2.replace('addr: :5000', 'addr: localhost:5000'),
-    ignored: [/blobdescriptor/, /uploadpurging/, /http\.debug/, /redis/]
+    ignored: [/blobdescriptor/, /http\.debug/, /redis/]
   },
   {
     title: 'config-cache.yml',

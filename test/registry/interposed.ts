@@ -58,7 +58,7 @@ export function interposed(storage: StorageDriver, before: Interpose): StorageDr
       return storage.list(key, page)
     },
     countMaking: () => storage.countMaking(),
-    tidy: (moment) => storage.tidy(moment),
+    tidy: (...args) => storage.tidy(...args),
     probe: () => storage.probe(),
     probeWrite: () => storage.probeWrite(),
     space: () => storage.space()

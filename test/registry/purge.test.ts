@@ -17,6 +17,9 @@ t.test(
     ])
     t.equal(await uploads.purge(SAME_MOMENT), 1, 'the one of 2020')
     t.equal(await uploads.size(A, first), 3)
+    const named: string[] = []
+    t.equal(await uploads.purge(LATER, (name) => named.push(name) === 0), 0)
+    t.match(named, [/_uploads\//], 'who refuses a removal hears of it')
     t.equal(await uploads.purge(LATER), 1)
     await t.rejects(uploads.size(A, first), { name: 'BLOB_UPLOAD_UNKNOWN' })
     t.strictSame(await it.storage.list(`${REPOSITORIES}/a/b/_uploads`), [])

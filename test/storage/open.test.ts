@@ -36,6 +36,8 @@ t.test('a store that is in use is tidied in the same way', async (t) => {
   t.same(readdirSync(drafts), ['crashed.tmp'], 'young enough to be of a process that lives')
   const hourAgo = Date.now() / 1000 - 3700
   utimesSync(join(drafts, 'crashed.tmp'), hourAgo, hourAgo)
+  await storage.tidy(new Date(0), (name) => name !== '@drafts/crashed.tmp')
+  t.same(readdirSync(drafts), ['crashed.tmp'])
   await storage.tidy(new Date(0))
   t.same(readdirSync(drafts), [])
 })

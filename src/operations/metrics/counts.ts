@@ -24,12 +24,12 @@ export function countCalls(recorder: Recorder): {
   }
 }
 
-type Purge = (before: Date) => Promise<number>
+type Purge = (before: Date, mayRemove: (name: string) => boolean) => Promise<number>
 
 /** The same purge, whose uploads are counted as gone. */
 export function countPurged(recorder: Recorder, purge: Purge): Purge {
-  return async (before) => {
-    const count = await purge(before)
+  return async (before, mayRemove) => {
+    const count = await purge(before, mayRemove)
     recorder.counter('uploads', 'purged').add(count)
     return count
   }
@@ -42,18 +42,18 @@ const UPLOADS_EVERY = 60
 export interface ShownState {
   /** What is wrong with the storage, if anything is; undefined where nobody looks. */
   trouble?: (() => string | undefined) | undefined
-  countMaking(): Promise<number | undefined>
+  countUploads(): Promise<number | undefined>
 }
 
 /** Shows how the storage is, in the one process of a pod that knows. */
-export function showState(recorder: Recorder, { trouble, countMaking }: ShownState): { stop(): void } {
+export function showState(recorder: Recorder, { trouble, countUploads }: ShownState): { stop(): void } {
   const healthy = trouble && recorder.gauge('storageHealthy')
   let turn = 0
   let isCounting = false
   async function count(): Promise<void> {
     isCounting = true
     try {
-      const open = await countMaking()
+      const open = await countUploads()
       if (open !== undefined) recorder.gauge('openUploads').set(open)
     } catch {
       // A storage that does not answer is told of elsewhere.

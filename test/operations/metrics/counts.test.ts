@@ -2,6 +2,7 @@ import { mock } from 'node:test'
 import t from 'tap'
 import { countCalls, countLookups, countPurged, showState } from '../../../src/operations/metrics/counts.ts'
 import { createRecorder, type Recorder } from '../../../src/operations/metrics/recorder.ts'
+import { purgeTurnKey } from '../../../src/registry/layout.ts'
 import { createRegistry } from '../../../src/registry/registry.ts'
 import { memoryStorage } from '../../../storage/memory.ts'
 import { digestOf } from '../../registry/support.ts'
@@ -42,7 +43,7 @@ t.test('calls to the API server are counted by what was asked and how they ended
 
 t.test('uploads that were purged are counted', async (t) => {
   const recorder = createRecorder()
-  t.equal(await countPurged(recorder, async () => 3)(new Date()), 3)
+  t.equal(await countPurged(recorder, async () => 3)(new Date(), () => true), 3)
   t.same(counters(recorder), { 'uploads purged': 3 })
 })
 
@@ -52,7 +53,10 @@ t.test('the leading process shows whether the storage is healthy, and open uploa
   const recorder = createRecorder()
   const storage = memoryStorage()
   let trouble: string | undefined
-  const { stop } = showState(recorder, { trouble: () => trouble, countMaking: storage.countMaking })
+  const { stop } = showState(recorder, {
+    trouble: () => trouble,
+    countUploads: createRegistry(storage).countUploads
+  })
   const gauges = async (afterMs: number): Promise<Record<string, number>> => {
     mock.timers.tick(afterMs)
     await new Promise(setImmediate)
@@ -65,6 +69,9 @@ t.test('the leading process shows whether the storage is healthy, and open uploa
   t.same(await gauges(1000), { storageHealthy: 0 })
   trouble = undefined
   t.same(await gauges(60_000), { storageHealthy: 1, openUploads: 1 })
+  await storage.begin(purgeTurnKey)
+  await storage.begin('v/data')
+  t.same(await gauges(60_000), { openUploads: 2 })
   stop()
   trouble = 'gone'
   t.same(await gauges(60_000), {})
@@ -74,11 +81,11 @@ t.test('a storage that hangs is not asked again and again', async (t) => {
   mock.timers.enable({ apis: ['setInterval'] })
   t.teardown(() => mock.timers.reset())
   let asked = 0
-  const countMaking = (): Promise<number> => {
+  const countUploads = (): Promise<number> => {
     asked++
     return new Promise(() => {})
   }
-  const { stop } = showState(createRecorder(), { countMaking })
+  const { stop } = showState(createRecorder(), { countUploads })
   mock.timers.tick(600_000)
   stop()
   t.equal(asked, 1)
@@ -86,7 +93,7 @@ t.test('a storage that hangs is not asked again and again', async (t) => {
 
 t.test('what nobody knows of the storage is not shown', async (t) => {
   const recorder = createRecorder()
-  const { stop } = showState(recorder, { countMaking: async () => undefined })
+  const { stop } = showState(recorder, { countUploads: async () => undefined })
   await new Promise(setImmediate)
   t.same(recorder.take(), undefined)
   stop()

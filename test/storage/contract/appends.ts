@@ -159,6 +159,39 @@ export function appendsContract(t: Test, fresh: Fresh): void {
     t.equal(await storage.appended('u/data'), undefined)
   })
 
+  t.test('of what is old only that is abandoned of which it is said so', async (t) => {
+    const storage = fresh(t)()
+    const later = new Date(Date.now() + 60_000)
+    for (const key of ['u/data', 'v/data']) {
+      await storage.begin(key)
+      await storage.append(key, 0, [bytes('abc')])
+    }
+    const named: string[] = []
+    const isNew = (name: string): boolean => !named.includes(name) && named.push(name) === 1
+    t.equal(await storage.tidy(later, isNew), 1)
+    t.equal(named.length, 2)
+    const left = [await storage.appended('u/data'), await storage.appended('v/data')]
+    t.equal(left.filter((state) => state === undefined).length, 1)
+    t.equal(await storage.tidy(later, () => false), 0)
+    t.equal(await storage.tidy(later), 1)
+  })
+
+  t.test(
+    'who begins what another has begun and added to at the same moment takes nothing away',
+    async (t) => {
+      const another = fresh(t)
+      const [one, other] = [another(), another()]
+      await one.begin('u/data', 'm0')
+      await one.append('u/data', 0, [bytes('abc')], () => 'm3')
+      await other.begin('u/data', 'm0').catch(() => {})
+      t.same(await other.appended('u/data'), { size: 3, mark: 'm3' })
+      t.same(await one.appended('u/data'), { size: 3, mark: 'm3' })
+      t.equal(await one.append('u/data', 3, [bytes('d')]), 4)
+      await other.abandon('u/data')
+      t.equal(await one.appended('u/data'), undefined)
+    }
+  )
+
   t.test('case 24: a second commit, and an append after it, find nothing in the making', async (t) => {
     const storage = fresh(t)()
     await storage.begin('u/data')
