@@ -346,7 +346,7 @@ async function storm(seconds: number): Promise<void> {
       })
       all.push(one)
       await eventually(() => one.state !== 'waiting' || random.chance(0.02), 5000, 5)
-      await sleep(one.state === 'refused' ? 200 : random.below(30))
+      await sleep(one.state === 'refused' ? 50 : random.below(30))
       if (one.state !== 'running' || random.chance(0.3)) one.leave()
       else {
         served++
@@ -358,7 +358,7 @@ async function storm(seconds: number): Promise<void> {
   const killing = setInterval(() => {
     killed++
     killProcess(random.pick(workers()), all)
-  }, 1500)
+  }, 2500)
   let changed = 0
   const changing = setInterval(() => {
     configure({ ...READ, maxrunning: changed++ % 2 === 0 ? 3 : 6 }, WRITE)
