@@ -8,7 +8,7 @@ import { connect as connectHttp2 } from 'node:http2'
 import { request } from 'node:https'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
-import { connect } from 'node:tls'
+import { type ConnectionOptions, connect } from 'node:tls'
 import { assertSameContent, createLayout } from '../support/layout.ts'
 import {
   CHECKOUT,
@@ -209,6 +209,38 @@ await step('clients are let in by their certificates as http.tls.clientauth says
   }
 })
 
+await step('a session goes on, and ends with the authority that its client was checked by', async () => {
+  const clientcas = join(scratch(), 'ca.crt')
+  copyFileSync(join(OTHERS, 'ca.crt'), clientcas)
+  const client = {
+    cert: readFileSync(join(OTHERS, 'client.crt')),
+    key: readFileSync(join(OTHERS, 'client.key'))
+  }
+  const berth = await startBerth({ client, env: { ...TLS, REGISTRY_HTTP_TLS_CLIENTCAS: clientcas } })
+  try {
+    const first = await session(berth.port, client)
+    equal(first.isAnswered, true)
+    deepEqual(await session(berth.port, { session: first.ticket }), {
+      ...first,
+      isReused: true,
+      ticket: undefined
+    })
+    copyFileSync(join(OTHERS, 'other-ca.crt'), clientcas)
+    let refused = 0
+    const isOver = async (): Promise<boolean> => {
+      refused = (await session(berth.port, client)).isAnswered ? 0 : refused + 1
+      return refused > 12
+    }
+    ok(await eventually(isOver, 30_000), 'each process refuses the client')
+    for (let count = 0; count < 12; count++) {
+      const { isReused, isAnswered } = await session(berth.port, { session: first.ticket })
+      deepEqual({ isReused, isAnswered }, { isReused: false, isAnswered: false })
+    }
+  } finally {
+    await berth.stop()
+  }
+})
+
 /** The version of HTTP and the status, or that there was no answer. */
 async function curl(url: string, ...options: string[]): Promise<string> {
   try {
@@ -270,4 +302,29 @@ async function slowDownload({ url }: RunningServer, path: string, isHttp2: boole
       return `sha256:${hash.digest('hex')}`
     }
   }
+}
+
+/** A connection with one request: whether it went on with a former session, was answered, and a ticket to go on with it. */
+async function session(port: number, options: ConnectionOptions) {
+  const socket = connect({
+    host: '127.0.0.1',
+    port,
+    rejectUnauthorized: false,
+    maxVersion: 'TLSv1.2',
+    ...options
+  })
+  let ticket: Buffer | undefined
+  let isReused = false
+  socket.on('error', () => {})
+  socket.on('session', (next) => {
+    ticket = next
+  })
+  socket.on('secureConnect', () => {
+    isReused = socket.isSessionReused()
+    socket.write('GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n')
+  })
+  const chunks: Buffer[] = []
+  socket.on('data', (chunk: Buffer) => chunks.push(chunk))
+  await new Promise((resolve) => socket.once('close', resolve))
+  return { isReused, isAnswered: Buffer.concat(chunks).includes('HTTP/1.1 200'), ticket }
 }
