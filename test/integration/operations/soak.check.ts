@@ -131,7 +131,7 @@ async function judgeProcesses(): Promise<void> {
   for (const one of [usages, scraper]) one.close()
   const restarts = total(text, 'berth_worker_restarts_total')
   verdict.check(restarts === kills, 'each death is counted once', `${restarts} of ${kills}`)
-  verdict.check(verdict.failures() === 0, `no counter fell in ${counters.seen()} scrapes`)
+  verdict.check(!counters.hasFallen(), `no counter fell in ${counters.seen()} scrapes`)
   const faults = total(text, 'imageregistry_http_requests_total', /code="5/)
   verdict.check(faults === 0, 'no request was answered 5xx', faults)
 

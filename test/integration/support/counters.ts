@@ -6,11 +6,13 @@ export interface CounterWatch {
   see(text: string): void
   /** So many pages were seen. */
   seen(): number
+  hasFallen(): boolean
 }
 
 export function createCounterWatch(verdict: Verdict): CounterWatch {
   let before = new Map<string, number>()
   let seen = 0
+  let hasFallen = false
   return {
     see(text) {
       seen += 1
@@ -19,10 +21,12 @@ export function createCounterWatch(verdict: Verdict): CounterWatch {
       for (const [name, value] of before) {
         const isGrown = (now.get(name) ?? -1) >= value
         verdict.must(isGrown, 'no counter falls', `${name}: ${value} → ${now.get(name)}`)
+        hasFallen ||= !isGrown
       }
       before = new Map([...now].filter(([name]) => names.has(nameOf(name))))
     },
-    seen: () => seen
+    seen: () => seen,
+    hasFallen: () => hasFallen
   }
 }
 
