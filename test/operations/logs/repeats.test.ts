@@ -53,7 +53,7 @@ t.test('failures are told apart by what they are, not by what they are about', a
   const { logger, lines } = fileLogger(t)
   const fails = (path: string): void =>
     logger.error(
-      new StorageUnavailable(`the disk is gone: '${path}'`, { cause: new Error(`EIO, open '${path}'`) })
+      new StorageUnavailable(`the disk is gone: ${path}`, { cause: new Error(`EIO, open '${path}'`) })
     )
   for (let index = 0; index < 50; index++)
     fails(`/srv/repositories/a${index}/sha256:${`${index}`.repeat(32)}`)
@@ -65,7 +65,7 @@ t.test('failures are told apart by what they are, not by what they are about', a
   t.match(
     written.map(({ level, msg }) => `${level} ${msg}`),
     [
-      /^error the disk is gone: '\/srv\/repositories\/a0\//,
+      /^error the disk is gone: \/srv\/repositories\/a0\//,
       'error the disk is full',
       'error process 1 ended',
       'error process 2 ended',
