@@ -1,7 +1,7 @@
 import { constants } from 'node:http2'
 import type { FastifyReply } from 'fastify'
 import { streamOf } from './protocol.ts'
-import { giveUpWhenIdle } from './request-body.ts'
+import { giveUpWhenIdle, IDLE_MS } from './request-body.ts'
 
 /** Of requests that a client sends at once (pipelining), the answers wait for one another: nothing is read for an
  *  answer before its turn has come, or one connection could hold as many files and buffers as it likes. */
@@ -42,6 +42,9 @@ export async function sendBody(
   reply.hijack()
   raw.writeHead(reply.statusCode, reply.getHeaders() as Record<string, string>)
   giveUpWhenIdle(request)
+  // With HTTP/2 Node takes bytes of the connection's other answers for progress of this one.
+  const stream = streamOf(raw)
+  const idle = stream && setTimeout(() => stream.close(constants.NGHTTP2_CANCEL), IDLE_MS)
   const length = Number(reply.getHeader('content-length'))
   let left = length
   sent.set(reply, () => length - left)
@@ -51,6 +54,7 @@ export async function sendBody(
     new Promise((resolve) => {
       leave = () => resolve(false)
       left -= chunk.length
+      idle?.refresh()
       if (raw.destroyed || request.socket.destroyed) resolve(false)
       // Ended with its last byte: a client that has it all may leave before anything else is done.
       else if (left === 0) raw.end(chunk, () => resolve(true))
@@ -64,6 +68,7 @@ export async function sendBody(
     request.log.error(error, 'the answer broke off: its source failed')
     breakOff(raw)
   } finally {
+    clearTimeout(idle)
     await source.return?.()
   }
   return reply
