@@ -9,7 +9,7 @@ import { createVerdict, numberOption } from '../support/verdict.ts'
 const PUSHERS = 16
 
 const repositories = numberOption('repositories', 1000)
-const times = numberOption('times', 5)
+const times = numberOption('times', 3)
 const verdict = createVerdict()
 const random = seeded('start')
 const root = scratch()

@@ -1,0 +1,53 @@
+import { once } from 'node:events'
+
+/**
+ * What a process holds on to in bytes, its heap and its buffers, once all garbage is gone.
+ * @param log of a Node process with `--inspect` and of its workers, which say in it where they can be asked
+ * @throws Error when no process with this id answers
+ */
+export async function liveMemory(log: string, pid: number): Promise<number> {
+  for (const [url] of log.matchAll(/ws:\/\/\S+/g)) {
+    const inspector = await connect(url)
+    if (inspector === undefined) continue
+    try {
+      if ((await inspector.evaluate('process.pid')) !== pid) continue
+      // What is freed with the first may have kept what is freed with the second.
+      for (let time = 0; time < 2; time += 1) await inspector.call('HeapProfiler.collectGarbage')
+      const usage = await inspector.evaluate('JSON.stringify(process.memoryUsage())')
+      const { heapUsed, external } = JSON.parse(String(usage))
+      return heapUsed + external
+    } finally {
+      inspector.close()
+    }
+  }
+  throw new Error(`no inspector of process ${pid} in its log`)
+}
+
+/** Undefined where nobody listens any more. Chrome DevTools Protocol. */
+async function connect(url: string) {
+  const socket = new WebSocket(url)
+  try {
+    await once(socket, 'open')
+  } catch {
+    return undefined
+  }
+  let calls = 0
+  async function call(method: string, params: object = {}): Promise<{ result?: { value?: unknown } }> {
+    const id = ++calls
+    const { promise, resolve } = Promise.withResolvers<{ result?: { value?: unknown } }>()
+    const receive = ({ data }: MessageEvent): void => {
+      const answer = JSON.parse(String(data))
+      if (answer.id !== id) return
+      socket.removeEventListener('message', receive)
+      resolve(answer.result)
+    }
+    socket.addEventListener('message', receive)
+    socket.send(JSON.stringify({ id, method, params }))
+    return promise
+  }
+  return {
+    call,
+    evaluate: async (expression: string) => (await call('Runtime.evaluate', { expression })).result?.value,
+    close: () => socket.close()
+  }
+}
