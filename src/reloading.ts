@@ -1,8 +1,10 @@
 import { readFile } from 'node:fs/promises'
 import { setTimeout as pause } from 'node:timers/promises'
+import { given } from './config/build.ts'
 import type { Config } from './config/config.ts'
 import { type Reading, readConfig } from './config/read.ts'
 import { reload } from './config/reload.ts'
+import { defaultOf, type Path, SETTINGS } from './config/schema.ts'
 import { follow } from './operations/follow.ts'
 import type { Logger } from './operations/logs.ts'
 
@@ -49,14 +51,17 @@ export function followFile({ reading, file, env, logger, apply }: ReloadingOptio
     }
     if (changed.length > 0) {
       const { config } = reading
-      logger.info(`${file} was read anew: ${changed.map((path) => `${path} is ${told(path)}`).join(', ')}`)
-      apply(config).then(() => confirm(config))
+      logger.info(`${file} was read anew: ${changed.map(told).join(', ')}`)
+      const isSwitched = changed.includes('storage.maintenance.readonly.enabled')
+      apply(config).then(() => isSwitched && confirm(config))
     } else if (isAsked && waiting.length === 0) logger.info(`${file} was read anew: nothing has changed`)
   }
 
-  /** As `berth config` would print it: no setting that may change is a secret. */
-  const told = (path: string): string =>
-    JSON.stringify(current.value(path as Parameters<Reading['value']>[0]))
+  /** As it was written: no setting that may change is a secret, or has parts. */
+  function told(path: Path): string {
+    const node = given(current.root, path)
+    return `${path} is ${node?.kind === 'leaf' ? node.text.trim() : defaultOf(SETTINGS[path], true)}`
+  }
 
   function confirm(config: Config): void {
     if (config !== current.config || !config.storage.maintenance.readonly.enabled) return

@@ -6,8 +6,8 @@ import { type Path, SETTINGS, type Setting } from './schema.ts'
 export interface Reloaded {
   /** Settings that may change while berth runs are as they are now, all others as they were. */
   readonly reading: Reading
-  /** Names of settings that have changed. */
-  readonly changed: readonly string[]
+  /** Settings that have changed and count. */
+  readonly changed: readonly Path[]
   /** Names of those that count only when berth starts again. */
   readonly waiting: readonly string[]
 }
