@@ -182,7 +182,7 @@ const HEADER_VALUE = /^[\t -~]*$/
 
 /** What HTTP or the registry says with a meaning of its own. */
 const TAKEN =
-  /^(accept-ranges|allow|connection|content-(encoding|length|range|type)|date|docker-.*|etag|host|keep-alive|link|location|oci-.*|proxy-.*|range|retry-after|te|trailer|transfer-encoding|upgrade|www-authenticate)$/i
+  /^(accept-ranges|allow|connection|content-(encoding|length|range|type)|date|docker-.*|etag|host|keep-alive|link|location|oci-.*|proxy-.*|range|retry-after|te|trailer|transfer-encoding|upgrade|www-authenticate|x-request-id)$/i
 
 /** By names in lower case; what has one value is that. */
 export type Headers = Readonly<Record<string, string | readonly string[]>>
@@ -217,7 +217,7 @@ export const pageOf = (most: number): Type<number> =>
   })
 
 /** What lines of the log have for themselves. */
-const OWN_FIELDS = new Set(['time', 'level', 'msg', 'message', '@timestamp', '@version'])
+const OWN_FIELDS = new Set(['time', 'level', 'msg', 'message', '@timestamp', '@version', 'error', 'stack'])
 const MOST_FIELDS = 20
 const LONGEST_FIELDS = 500
 

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { RegistryError } from '../oci/error.ts'
 import { ObjectNotFound, StorageFull, StorageUnavailable } from '../registry/registry.ts'
+import { streamOf } from './protocol.ts'
 
 /** What a handler may have said of content that is not sent after all. */
 const CONTENT_HEADERS = ['accept-ranges', 'cache-control', 'content-length', 'docker-content-digest', 'etag']
@@ -50,6 +51,13 @@ function toRegistryError(error: unknown): RegistryError {
   }
   if (statusCode < 500) return new RegistryError('REQUEST_INVALID', message)
   return new RegistryError('UNKNOWN', undefined, { cause: error })
+}
+
+/** Answers a method that the router has never heard of, which only HTTP/2 lets through. */
+export function answerUnknownMethod(answer: ServerResponse): void {
+  const refusal = new RegistryError('METHOD_NOT_ALLOWED')
+  answer.once('finish', () => streamOf(answer)?.close()) // whatever of a body is still to come
+  answer.writeHead(refusal.status, { 'content-type': 'application/json' }).end(JSON.stringify(refusal))
 }
 
 /**

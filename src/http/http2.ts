@@ -3,14 +3,16 @@ import { constants, createServer, type ServerHttp2Session } from 'node:http2'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { TLSSocket } from 'node:tls'
 import type { FastifyInstance } from 'fastify'
+import { answerUnknownMethod } from './errors.ts'
 
 /** Requests at a time on one connection: no fewer than clients that take HTTP/2 for granted count on. */
 const MAX_STREAMS = 100
 
-/** What a client may send ahead of our reading: of one upload, and of all on a connection. HTTP/2's own 64 KiB would be
- *  all that moves in each round trip. */
-const STREAM_WINDOW = 1024 * 1024
-const SESSION_WINDOW = 4 * STREAM_WINDOW
+/** What a client may send ahead of our reading: of one upload, and on its way for all of a connection. HTTP/2's own 64 KiB
+ *  would be all that moves in each round trip. Node takes what has come for read, as far as the connection is concerned: so
+ *  who sends uploads that wait for their turn can make it keep as much for each of them. */
+const STREAM_WINDOW = 256 * 1024
+const SESSION_WINDOW = 4 * 1024 * 1024
 
 /** Between telling a client that no more requests are taken and taking none: those already on their way are answered. */
 const NOTICE_MS = 500
@@ -42,8 +44,14 @@ export function serveHttp2(app: FastifyInstance, { idleMs, maxHeaderBytes }: Htt
   })
   // They look like those of HTTP/1.1 to all that handles them.
   const handle = app.routing as unknown as RequestListener
+  const methods = new Set<string | undefined>(app.supportedMethods)
   const route = (incoming: unknown, answer: unknown): void => {
     const request = incoming as IncomingMessage
+    // Of HTTP/1.1 the parser takes no others; the router takes them for its own mistake.
+    if (!methods.has(request.method)) {
+      answerUnknownMethod(answer as ServerResponse)
+      return
+    }
     request.headers.host ??= request.headers[':authority'] as string | undefined
     handle(request, answer as ServerResponse & { req: IncomingMessage })
   }

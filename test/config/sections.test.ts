@@ -176,6 +176,7 @@ t.test('headers are what HTTP can carry, and none that answers have anyway', asy
     '{"X-A": ["\\0"]}',
     '{"X-A": ["é"]}',
     '{Content-Length: ["1"]}',
+    '{X-Request-ID: [mine]}',
     '{transfer-encoding: [chunked]}',
     '{LOCATION: [b]}',
     '{Docker-Content-Digest: [b]}',

@@ -147,7 +147,7 @@ async function rawHttp2(t: Test, port: number) {
       )
       frame(1, 4, stream, Buffer.concat(block)) // HEADERS, all of them
     },
-    data: (stream: number, bytes: Buffer) => frame(0, 0, stream, bytes),
+    data: (stream: number, bytes: Buffer, isLast = false) => frame(0, Number(isLast), stream, bytes),
     reset: (stream: number) => frame(3, 0, stream, Buffer.from([0, 0, 0, constants.NGHTTP2_CANCEL]))
   }
 }
@@ -198,6 +198,46 @@ t.test('one host, however it is stated', async (t) => {
   const foreign = await send('GET', '/v2/', undefined, { ':authority': 'evil.example' })
   t.equal(`${foreign.status} ${codeOf(foreign)}`, '403 DENIED')
   t.equal((await send('GET', '/%zz')).status, 400, 'a path that the router cannot read')
+})
+
+t.test('a method that nobody knows is refused, and is no fault of ours', async (t) => {
+  const { logger, text } = fileLogger(t)
+  const { send, session } = await listening(t, { logger })
+  for (const method of ['FOO', 'get', 'CONSTRUCTOR']) {
+    const answer = await send(method, '/v2/', Buffer.from('with a body'))
+    t.equal(`${answer.status} ${codeOf(answer)}`, '405 UNSUPPORTED', method)
+  }
+  t.equal((await send('GET', '/v2/')).status, 200)
+  t.notOk(session.destroyed)
+  t.equal(text(), '')
+})
+
+t.test('requests that wait hold no more than a connection may', async (t) => {
+  const { session } = await listening(t)
+  if (session.pendingSettingsAck || session.remoteSettings.maxConcurrentStreams === undefined) {
+    await once(session, 'remoteSettings')
+  }
+  const { initialWindowSize = 0, maxConcurrentStreams = 0 } = session.remoteSettings
+  t.ok(maxConcurrentStreams >= 100)
+  t.ok(initialWindowSize * maxConcurrentStreams <= 32 * MIB)
+})
+
+t.test('a body that is not as long as it says is not taken', async (t) => {
+  const { port, send, faults } = await listening(t)
+  const digest = digestOf(Buffer.from('four'))
+  for (const length of ['3', '5']) {
+    const raw = await rawHttp2(t, port)
+    raw.begin(1, {
+      ':method': 'POST',
+      ':path': `/v2/a/blobs/uploads/?digest=${digest}`,
+      'content-length': length
+    })
+    raw.data(1, Buffer.from('four'), true)
+    while (faults.length === 0) await pause(5)
+    t.equal(faults.splice(0).join(), 'CLIENT_GONE')
+    t.equal((await send('HEAD', `/v2/a/blobs/${digest}`)).status, 404, length)
+    faults.length = 0
+  }
 })
 
 t.test('an early answer reaches a client that is still sending, and the connection goes on', async (t) => {
