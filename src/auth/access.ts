@@ -63,8 +63,10 @@ export function repositoryOf(request: FastifyRequest): RepositoryName {
 
 const WRITING = ['DELETE', 'PATCH', 'POST', 'PUT']
 
-function isWriting({ method, routeOptions: { config } }: FastifyRequest): boolean {
-  return WRITING.includes(method) && (config.action === 'push' || config.action === 'delete')
+function isWriting(request: FastifyRequest): boolean {
+  if (!WRITING.includes(request.method)) return false
+  const { action } = request.routeOptions.config // put together at each look
+  return action === 'push' || action === 'delete'
 }
 
 /** @throws RegistryError UNSUPPORTED */

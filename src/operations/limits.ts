@@ -78,9 +78,10 @@ export function createLimits({ leases, limits, recorder }: LimitsOptions): Limit
 }
 
 /** Asking for a token writes nothing, with POST either: who waits to pull does not wait for those who push. */
-function isRead({ method, routeOptions }: FastifyRequest): boolean {
+function isRead(request: FastifyRequest): boolean {
+  const { method } = request
   if (method === 'GET' || method === 'HEAD' || method === 'OPTIONS') return true
-  return method === 'POST' && routeOptions.config.action === 'token'
+  return method === 'POST' && request.routeOptions.config.action === 'token'
 }
 
 interface OneLimit {

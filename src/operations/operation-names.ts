@@ -58,7 +58,8 @@ export function operationOf(request: FastifyRequest): string | undefined {
 }
 
 /** Whether it deletes a tag, and not the manifest that it points at. */
-export function isUntagging({ method, routeOptions, params }: FastifyRequest): boolean {
-  if (method !== 'DELETE' || routeOptions.url !== MANIFEST) return false
-  return (params as { reference?: string }).reference?.includes(':') !== true
+export function isUntagging(request: FastifyRequest): boolean {
+  // What a request's route is, is put together at each look.
+  if (request.method !== 'DELETE' || request.routeOptions.url !== MANIFEST) return false
+  return (request.params as { reference?: string }).reference?.includes(':') !== true
 }
