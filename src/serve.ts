@@ -1,4 +1,3 @@
-import { EventEmitter } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
 import { Server as SecureServer } from 'node:tls'
@@ -15,7 +14,7 @@ import type { Logger } from './operations/logs.ts'
 import { countCalls, countLookups, countPurged, showState } from './operations/metrics/counts.ts'
 import { meteredStorage } from './operations/metrics/storage.ts'
 import { schedulePurge } from './operations/purge.ts'
-import { createReadOnly, type ReadOnly } from './operations/read-only.ts'
+import { createReadOnly } from './operations/read-only.ts'
 import { guardStorage } from './operations/storage-guard.ts'
 import { watchStorage } from './operations/storage-health.ts'
 import { isSameTls, readTlsFiles, type TlsContext } from './operations/tls-files.ts'
@@ -76,6 +75,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
       leads,
       siblings,
       isReadOnly: readOnly.isOn,
+      isQuiet: readOnly.isQuiet,
       logger,
       recorder
     }
@@ -135,7 +135,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     const { uploads, purging } = registry
     schedulePurge({
       purge: recorder === undefined ? uploads.purge : countPurged(recorder, uploads.purge),
-      takeTurn: (...turn) => admitted(readOnly, purging.take(...turn)),
+      takeTurn: (...turn) => readOnly.during(purging.take(...turn)),
       ageMs: uploadpurging.age,
       intervalMs: uploadpurging.interval,
       dryrun: uploadpurging.dryrun,
@@ -145,22 +145,13 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   }
   return {
     stop: () => stop(app, guarded.settled, options),
-    reload({ log, storage, openshift }) {
+    async reload({ log, storage, openshift }) {
       logger.setLevel(log.level)
       limits.set(openshift.requests)
-      return readOnly.set(storage.maintenance.readonly.enabled)
+      await readOnly.set(storage.maintenance.readonly.enabled)
+      // A client that has left may have left a write behind that is still at it.
+      if (readOnly.isQuiet()) await guarded.settled()
     }
-  }
-}
-
-/** Who makes the registry read-only waits for the end of this work. */
-async function admitted<T>(readOnly: ReadOnly, work: Promise<T>): Promise<T> {
-  const end = new EventEmitter()
-  readOnly.admit(end)
-  try {
-    return await work
-  } finally {
-    end.emit('close')
   }
 }
 

@@ -18,7 +18,7 @@ const ARROWS: Record<string, string[]> = {
   kubernetes: ['outgoing'],
   outgoing: [],
   registry: ['oci', 'storage/driver.ts'],
-  operations: ['oci', 'type registry', 'type storage/driver.ts'],
+  operations: ['oci', 'type registry', 'storage/driver.ts'],
   config: ['oci'],
   oci: [],
   storage: ['storage/driver.ts'],

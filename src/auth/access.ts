@@ -1,4 +1,3 @@
-import type { EventEmitter } from 'node:events'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { RegistryError } from '../oci/error.ts'
 import { parseName, type RepositoryName } from '../oci/name.ts'
@@ -19,7 +18,7 @@ export interface AccessOptions {
   /** `storage.delete.enabled` */
   deletes: boolean
   /** `storage.maintenance.readonly.enabled` */
-  readOnly: { isOn(): boolean; admit(answer: EventEmitter): void }
+  readOnly: { isOn(): boolean; admit(request: FastifyRequest, reply: FastifyReply): void }
   /** The methods that each route's path knows, for the answer that one of them is off. */
   methods: ReadonlyMap<string, readonly string[]>
   /** Who may do what. Without it everybody may do everything, except what a web page makes its reader's browser ask. */
@@ -71,15 +70,15 @@ function isWriting(request: FastifyRequest): boolean {
 
 /** @throws RegistryError UNSUPPORTED */
 function admitWriting(
-  { routeOptions: { url = '' } }: FastifyRequest,
+  request: FastifyRequest,
   reply: FastifyReply,
   { methods, readOnly }: AccessOptions
 ): void {
   if (!readOnly.isOn()) {
-    readOnly.admit(reply.raw)
+    readOnly.admit(request, reply)
     return
   }
-  const others = methods.get(url)?.filter((method) => !WRITING.includes(method))
+  const others = methods.get(request.routeOptions.url ?? '')?.filter((method) => !WRITING.includes(method))
   reply.header('allow', others?.join(', '))
   throw new RegistryError('UNSUPPORTED', READ_ONLY)
 }

@@ -1,11 +1,16 @@
-import type { EventEmitter } from 'node:events'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { onceOver } from './logs/requests.ts'
 
 /** Whether the registry takes nothing that writes, which may change at any time. */
 export interface ReadOnly {
   isOn(): boolean
-  /** Tells of a request that writes and was let in. @param answer is closed when it is over */
-  admit(answer: EventEmitter): void
-  /** Resolves once it is so and, if it is on, no request that writes is open any more. */
+  /** Whether it is on and nothing that was let in before is open any more. */
+  isQuiet(): boolean
+  /** Tells of a request that writes and was let in. */
+  admit(request: FastifyRequest, reply: FastifyReply): void
+  /** Tells of other work that writes and was let in. */
+  during<T>(work: Promise<T>): Promise<T>
+  /** Resolves once it is so and, if it is on, nothing that was let in before is open any more. */
   set(isOn: boolean): Promise<void>
 }
 
@@ -19,15 +24,23 @@ export function createReadOnly(isOnFirst: boolean): ReadOnly {
     waiting = []
   }
 
+  function end(): void {
+    open--
+    if (open === 0) wakeAll()
+  }
+
   return {
     isOn: () => isOn,
+    isQuiet: () => isOn && open === 0,
 
-    admit(answer) {
+    admit(request, reply) {
       open++
-      answer.once('close', () => {
-        open--
-        if (open === 0) wakeAll()
-      })
+      onceOver(request, reply, end)
+    },
+
+    during(work) {
+      open++
+      return work.finally(end)
     },
 
     set(now) {

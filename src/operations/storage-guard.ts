@@ -14,6 +14,8 @@ export interface GuardOptions {
   leads: boolean
   siblings: Siblings
   isReadOnly(): boolean
+  /** Whether nothing may be written any more, by whomever. */
+  isQuiet(): boolean
   logger: Logger
   recorder: Recorder | undefined
 }
@@ -30,9 +32,10 @@ export function guardStorage(opened: WatchedWrites['storage'], options: GuardOpt
   const onSpace = recorder && showSpace(recorder)
   const reserve = keepReserve({ ...options, space: opened.space, part, onSpace })
   const onChange = recorder && showWritable(recorder)
-  const writable = watchWritable({ ...options, probe: opened.probeWrite, onChange })
+  const watched = watchWrites(opened, { onFault: () => writable.onFault(), isClosed: options.isQuiet })
+  const writable = watchWritable({ ...options, probe: watched.storage.probeWrite, onChange })
   return {
-    ...watchWrites(opened, writable.onFault),
+    ...watched,
     requireSpace: reserve.require,
     stop() {
       reserve.stop()

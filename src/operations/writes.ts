@@ -1,4 +1,4 @@
-import type { StorageDriver } from '../../storage/driver.ts'
+import { type StorageDriver, StorageUnavailable } from '../../storage/driver.ts'
 
 export interface WatchedWrites {
   /** The same storage. */
@@ -7,25 +7,35 @@ export interface WatchedWrites {
   settled(): Promise<unknown>
 }
 
+export interface WatchOptions {
+  /** Told of each write that the storage could not do, but for the probe's. */
+  onFault?(error: Error): void
+  /** Whether nothing may be written now. What a client began that has left, or a job, gets StorageUnavailable then. */
+  isClosed?(): boolean
+}
+
 /** What a driver throws when it cannot write; anything else is its caller's matter. */
 const FAULTS = new Set(['StorageFull', 'StorageUnavailable'])
 
-/** @param onFault told of each write that the storage could not do */
 export function watchWrites(
   storage: StorageDriver,
-  onFault: (error: Error) => void = () => {}
+  { onFault = () => {}, isClosed = () => false }: WatchOptions = {}
 ): WatchedWrites {
   const open = new Set<Promise<unknown>>()
 
-  function watched<A extends unknown[], R>(write: (...args: A) => Promise<R>): (...args: A) => Promise<R> {
+  function watched<A extends unknown[], R>(
+    write: (...args: A) => Promise<R>,
+    tell = onFault
+  ): (...args: A) => Promise<R> {
     return (...args) => {
+      if (isClosed()) return Promise.reject(new StorageUnavailable('the registry is read-only by now'))
       const writing = write(...args)
       open.add(writing)
       writing.then(
         () => open.delete(writing),
         (error: Error) => {
           open.delete(writing)
-          if (FAULTS.has(error.name)) onFault(error)
+          if (FAULTS.has(error.name)) tell(error)
         }
       )
       return writing
@@ -41,7 +51,8 @@ export function watchWrites(
       commit: watched(storage.commit),
       abandon: watched(storage.abandon),
       delete: watched(storage.delete),
-      deleteFolder: watched(storage.deleteFolder)
+      deleteFolder: watched(storage.deleteFolder),
+      probeWrite: watched(storage.probeWrite, () => {})
     },
     settled: () => Promise.allSettled(open)
   }

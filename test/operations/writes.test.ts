@@ -10,7 +10,7 @@ t.test('what the storage could not write is told of, and what it need not is not
   const full = interposed(memoryStorage(), (call) => {
     if (call.endsWith('full')) throw new StorageFull('no space is left')
   })
-  const { storage } = watchWrites(full, ({ message }) => faults.push(message))
+  const { storage } = watchWrites(full, { onFault: ({ message }) => void faults.push(message) })
   await storage.write('a', bytesOf('x'))
   await t.rejects(storage.append('b', 0, bytesOf('x')), { name: 'ObjectNotFound' })
   await t.rejects(storage.size('full'), { name: 'StorageFull' })
@@ -37,4 +37,34 @@ t.test('settled waits for the writes under way, those that fail among them', asy
   await t.rejects(write, { message: 'the client has left' })
   await settling
   await settled()
+})
+
+t.test('while it is closed nothing is written, and all can be read', async (t) => {
+  let isClosed = false
+  const calls: string[] = []
+  const watching = interposed(memoryStorage(), (call) => void calls.push(call))
+  const { storage } = watchWrites(watching, {
+    isClosed: () => isClosed,
+    onFault: () => t.fail('is no fault')
+  })
+  await storage.write('a', bytesOf('x'))
+  isClosed = true
+  calls.length = 0
+  const refused: Promise<unknown>[] = [
+    storage.write('a', bytesOf('y')),
+    storage.begin('b'),
+    storage.append('b', 0, bytesOf('y')),
+    storage.commit('b', 0, 'c'),
+    storage.abandon('b'),
+    storage.delete('a'),
+    storage.deleteFolder('a'),
+    storage.probeWrite()
+  ]
+  for (const write of refused) {
+    await t.rejects(() => write, { name: 'StorageUnavailable', message: /read-only/ })
+  }
+  t.strictSame(calls, [])
+  t.equal(await storage.size('a'), 1)
+  isClosed = false
+  await storage.delete('a')
 })
