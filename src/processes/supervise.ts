@@ -61,7 +61,13 @@ export function supervise({
 
   function start(place: number, pauseMs: number, again = false): void {
     const since = performance.now()
-    const worker = cluster.fork(environment(place, again))
+    let worker: Worker
+    try {
+      worker = cluster.fork(environment(place, again))
+    } catch (error) {
+      replace(place, pauseMs, `could not be started (${(error as Error).message})`)
+      return
+    }
     const correspondent = { send: (message: FromPrimary) => post(worker, message) }
     running.set(worker, correspondent)
     relay.join(correspondent)
@@ -80,28 +86,38 @@ export function supervise({
     // Whoever is gone while a message is on its way will not miss it.
     worker.on('error', (error) => logger.debug(error, 'a message to a process was lost'))
     worker.once('exit', (code, signal) => {
+      const lived = performance.now() - since
+      const text = `(pid ${worker.process.pid}) ended by ${signal ?? `code ${code}`} after ${Math.round(lived / 1000)} s: its requests were cut`
+      end(lived > SOUND_MS ? 0 : pauseMs, text)
+    })
+    // What the system refuses to start has an error and no exit.
+    if (worker.process.pid === undefined) {
+      worker.process.once('error', ({ message }) => end(pauseMs, `could not be started (${message})`))
+    }
+
+    function end(pause: number, text: string): void {
       running.delete(worker)
       relay.leave(correspondent)
       reloads.leave(worker)
       permits.leave(correspondent)
       metrics?.leave(worker)
-      if (stopping && running.size === 0) gone.resolve()
-      if (stopping) return
-      if (!serving) {
-        first.resolve(false)
-        return
-      }
-      onReplaced?.()
-      const lived = performance.now() - since
-      const pause = lived > SOUND_MS ? 0 : pauseMs
-      logger.error(
-        `process ${place} of ${processes} (pid ${worker.process.pid}) ended by ${signal ?? `code ${code}`} after ` +
-          `${Math.round(lived / 1000)} s: its requests were cut; another takes its place` +
-          (pause === 0 ? '' : ` in ${pause / 1000} s`)
-      )
-      const next = pause === 0 ? FIRST_PAUSE_MS : Math.min(2 * pause, LONGEST_PAUSE_MS)
-      setTimeout(() => !stopping && start(place, next, true), pause)
-    })
+      replace(place, pause, text)
+    }
+  }
+
+  /** @param text what has become of the one that was there */
+  function replace(place: number, pause: number, text: string): void {
+    if (stopping && running.size === 0) gone.resolve()
+    if (stopping) return
+    if (!serving) {
+      first.resolve(false)
+      return
+    }
+    onReplaced?.()
+    const when = pause === 0 ? '' : ` in ${pause / 1000} s`
+    logger.error(`process ${place} of ${processes} ${text}; another takes its place${when}`)
+    const next = pause === 0 ? FIRST_PAUSE_MS : Math.min(2 * pause, LONGEST_PAUSE_MS)
+    setTimeout(() => !stopping && start(place, next, true), pause)
   }
 
   /** The others start when the first one serves: the first answer comes sooner, and what is wrong is said once. */

@@ -1,3 +1,4 @@
+import { copyFileSync, renameSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { createClient } from '../integration/support/client.ts'
@@ -59,6 +60,22 @@ t.test('a dead process is replaced, and the other serves meanwhile', async (t) =
   await until(() =>
     new RegExp(`level=error msg="process \\d of 2 \\(pid ${victim}\\) ended by SIGKILL`).test(server.log())
   )
+})
+
+t.test('a process that the system does not let start is tried again', async (t) => {
+  const node = `${t.testdir()}/node`
+  const away = `${node}-away`
+  copyFileSync(process.execPath, node)
+  const server = await startBerth({ command: [node, 'src/main.ts'], env: { REGISTRY_HTTP_PROCESSES: '2' } })
+  t.teardown(() => server.stop())
+  await until(() => workersOf(server).length === 2)
+  renameSync(node, away)
+  process.kill(workersOf(server)[1] ?? 0, 'SIGKILL')
+  await until(() => (server.log().match(/could not be started \(spawn.*in 0.5 s/g) ?? []).length === 1)
+  t.equal((await ask(server, 'GET', '/v2/')).status, 200)
+  renameSync(away, node)
+  await until(() => workersOf(server).length === 2)
+  await until(() => /serves again/.test(server.log()))
 })
 
 t.test('without its primary no process stays', async (t) => {
