@@ -1,5 +1,6 @@
 import { RegistryError } from '../oci/error.ts'
 import type { Siblings } from '../registry/siblings.ts'
+import { withPatience } from './patience.ts'
 
 /** In bytes. */
 interface Space {
@@ -34,6 +35,9 @@ export interface Reserve {
 const FRESH_MS = 1000
 const EVERY_MS = 10_000
 
+/** An upload must not hang because a look does. */
+const LOOK_MS = 1000
+
 /** It ends when so much more is free than must be: uploads that come and go must not make it begin again and again. */
 const ENOUGH = 1.1
 
@@ -49,6 +53,7 @@ const SETTING = 'storage.filesystem.reserve (REGISTRY_STORAGE_FILESYSTEM_RESERVE
  */
 export function keepReserve(options: ReserveOptions): Reserve {
   const { space, part, leads, siblings, isReadOnly, logger, onSpace, now = () => performance.now() } = options
+  const ask = withPatience(space, LOOK_MS)
   let isShort = false
   let isTold = false
   let refused = 0
@@ -57,7 +62,7 @@ export function keepReserve(options: ReserveOptions): Reserve {
 
   async function look(): Promise<void> {
     lookedAt = now()
-    const found = await space().catch(() => undefined)
+    const found = await ask().catch(() => undefined)
     const wanted = found === undefined ? 0 : found.size * part * (isShort ? ENOUGH : 1)
     isShort = found !== undefined && found.free < wanted
     if (!leads || found === undefined) return
@@ -88,7 +93,7 @@ export function keepReserve(options: ReserveOptions): Reserve {
     return count
   }
 
-  /** One at a time: a storage that hangs must not gather calls. */
+  /** Who comes meanwhile waits for the same look. */
   function lookOnce(): Promise<void> {
     looking ??= look().finally(() => {
       looking = undefined

@@ -1,4 +1,5 @@
 import type { Siblings } from '../registry/siblings.ts'
+import { withPatience } from './patience.ts'
 
 export interface StorageHealth {
   /** What is wrong with the storage, in words for an administrator; undefined while it answers. */
@@ -23,9 +24,6 @@ export interface StorageHealthOptions {
 const TOLD = 'what is wrong with the storage'
 const ASKED = 'is anything wrong with the storage'
 
-/** One that hangs holds a thread. Some may hang for ever while later ones are answered, so one is not enough. */
-const MOST_HANGING = 4
-
 /** For siblings: it is no matter of seconds. */
 const PATIENCE_MS = 1000
 
@@ -38,18 +36,13 @@ export function watchStorage(options: StorageHealthOptions): StorageHealth {
   let trouble = ''
   let failures = 0
   let isKnown = false
-
-  let hanging = 0
-  async function probeUnlessHanging(): Promise<unknown> {
-    if (hanging === MOST_HANGING) return new Promise(() => {})
-    hanging++
-    return probe().finally(() => {
-      hanging--
-    })
-  }
+  const ask = withPatience(probe, intervalMs)
 
   async function look(): Promise<void> {
-    const problem = await withinTime(probeUnlessHanging, intervalMs)
+    const problem = await ask().then(
+      () => undefined,
+      (error: Error) => error.message
+    )
     failures = problem === undefined ? 0 : failures + 1
     if (problem !== undefined && failures < threshold) return
     const before = trouble
@@ -85,19 +78,5 @@ export function watchStorage(options: StorageHealthOptions): StorageHealth {
   return {
     trouble: () => (trouble === '' ? undefined : trouble),
     stop: () => clearTimeout(timer)
-  }
-}
-
-/** What went wrong, if anything did. */
-async function withinTime(probe: () => Promise<unknown>, ms: number): Promise<string | undefined> {
-  const late = Promise.withResolvers<never>()
-  const timer = setTimeout(() => late.reject(new Error(`no answer within ${ms / 1000} s`)), ms)
-  try {
-    await Promise.race([probe(), late.promise])
-    return undefined
-  } catch (error) {
-    return (error as Error).message
-  } finally {
-    clearTimeout(timer)
   }
 }

@@ -1,4 +1,5 @@
 import type { Siblings } from '../registry/siblings.ts'
+import { withPatience } from './patience.ts'
 
 export interface WritableOptions {
   /** Writes a little to the storage, and removes it. */
@@ -24,6 +25,9 @@ export interface Writable {
 /** Many writes fail at the same moment: it is tried for all of them. */
 const PAUSE_MS = 500
 
+/** A busy disk may take long. */
+const PROBE_MS = 30_000
+
 const FAILED = 'a write to the storage has failed'
 /** For siblings. */
 const PATIENCE_MS = 1000
@@ -34,19 +38,19 @@ const PATIENCE_MS = 1000
  */
 export function watchWritable(options: WritableOptions): Writable {
   const { probe, intervalMs, leads, siblings, isReadOnly, logger, onChange } = options
+  const tryOut = withPatience(probe, PROBE_MS)
   let isWritable: boolean | undefined
   let isLooking = false
   let timer: NodeJS.Timeout | undefined
   let pause: NodeJS.Timeout | undefined
 
   async function look(): Promise<void> {
-    // One that hangs must not be joined by others.
     if (isLooking) return
     isLooking = true
     clearTimeout(timer)
     if (!isReadOnly()) {
       judge(
-        await probe().then(
+        await tryOut().then(
           () => undefined,
           (error: Error) => error.message
         )

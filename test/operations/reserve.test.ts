@@ -146,6 +146,17 @@ t.test('where nothing can be said of the space, nothing is refused', async (t) =
   }
 })
 
+t.test('an upload does not hang because a look does, and later ones count again', async (t) => {
+  let isHanging = true
+  const { it, reserves } = pod(t, 1, {
+    space: () => (isHanging ? new Promise(() => {}) : Promise.resolve({ free: 1, size: 100 }))
+  })
+  await reserves[0].require()
+  isHanging = false
+  await pass(it, 1000)
+  await t.rejects(reserves[0].require(), { name: 'STORAGE_FULL' })
+})
+
 t.test('who wants to know how much room there is hears it from the process that leads', async (t) => {
   const heard: unknown[] = []
   const { it } = pod(t, 2, { part: 0, onSpace: (space) => heard.push(space) })

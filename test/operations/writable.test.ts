@@ -6,7 +6,11 @@ import { relatives } from '../registry/family.ts'
 mock.timers.enable({ apis: ['setTimeout'] })
 
 /** The processes of a pod, the first of which leads. */
-async function pod(t: Test, processes: number, given: { problem?: string; readOnly?: boolean } = {}) {
+async function pod(
+  t: Test,
+  processes: number,
+  given: { problem?: string; readOnly?: boolean; hang?: () => boolean } = {}
+) {
   const it = { problem: given.problem, readOnly: given.readOnly ?? false, tries: 0 }
   const lines: string[] = []
   const told: boolean[] = []
@@ -14,6 +18,7 @@ async function pod(t: Test, processes: number, given: { problem?: string; readOn
     watchWritable({
       probe: async () => {
         it.tries++
+        if (given.hang?.()) return new Promise(() => {})
         if (it.problem !== undefined) throw new Error(it.problem)
       },
       intervalMs: 10_000,
@@ -112,4 +117,15 @@ t.test('nothing is written while the registry is read-only', async (t) => {
   later.it.problem = undefined
   await pass(10_000)
   t.strictSame(later.told, [false, true])
+})
+
+t.test('a storage that hangs takes no writes either, until it does again', async (t) => {
+  let isHanging = true
+  const { it, lines, told } = await pod(t, 1, { hang: () => isHanging })
+  await pass(30_000)
+  t.match(lines, [/^error .*no answer within 30 s/])
+  isHanging = false
+  await pass(10_000)
+  t.equal(it.tries, 2)
+  t.strictSame(told, [false, true])
 })
