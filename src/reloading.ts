@@ -33,6 +33,7 @@ export function followFile({ reading, file, env, logger, apply }: ReloadingOptio
   let current = reading
   let text = '' // of the file when it was last read; it may have changed since the start
   let turn = Promise.resolve()
+  let switches = 0 // of read-only mode
 
   async function take(isAsked: boolean): Promise<void> {
     let now: Reading
@@ -50,10 +51,9 @@ export function followFile({ reading, file, env, logger, apply }: ReloadingOptio
       logger.warn(`${file} has changed in what needs a restart to count: ${waiting.join(', ')}`)
     }
     if (changed.length > 0) {
-      const { config } = reading
       logger.info(`${file} was read anew: ${changed.map(told).join(', ')}`)
-      const isSwitched = changed.includes('storage.maintenance.readonly.enabled')
-      apply(config).then(() => isSwitched && confirm(config))
+      const applied = apply(reading.config)
+      if (changed.includes('storage.maintenance.readonly.enabled')) confirm(applied)
     } else if (isAsked && waiting.length === 0) logger.info(`${file} was read anew: nothing has changed`)
   }
 
@@ -63,8 +63,11 @@ export function followFile({ reading, file, env, logger, apply }: ReloadingOptio
     return `${path} is ${node?.kind === 'leaf' ? node.text.trim() : defaultOf(SETTINGS[path], true)}`
   }
 
-  function confirm(config: Config): void {
-    if (config !== current.config || !config.storage.maintenance.readonly.enabled) return
+  /** What else is read meanwhile does not matter, but for a switch back. */
+  async function confirm(applied: Promise<void>): Promise<void> {
+    const mine = ++switches
+    await applied
+    if (mine !== switches || !current.config.storage.maintenance.readonly.enabled) return
     logger.info('read-only: no request that writes is open any more')
   }
 

@@ -82,6 +82,8 @@ t.test('a push that is under way may end, and the log says when the last one has
   await sleep(200)
   t.strictSame(await pushes(server), new Set([405]))
   t.equal(count(server, /no request that writes is open any more/g), 0)
+  process.kill(server.pid, 'SIGHUP')
+  await until(() => count(server, /was read anew: nothing has changed/g) === 1)
   push.end('the second half')
   t.equal(await promise, 202)
   await until(() => count(server, /no request that writes is open any more/g) === 1)
