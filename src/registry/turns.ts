@@ -78,10 +78,11 @@ export function createTurns(
 
       let moving: Promise<unknown> = Promise.resolve()
       function moveOn(toMs: number): void {
-        moving = moving.then(async () => {
+        const step = async (): Promise<void> => {
           if (held !== undefined && mayWrite()) held = await move(held, now() + toMs)
-        })
-        moving.catch(() => {})
+        }
+        // One that failed is no reason not to try the next.
+        moving = moving.then(step).catch(() => {})
       }
       const timer = setInterval(moveOn, HELD_MS / 3, HELD_MS).unref()
       let next = Math.min(everyMs, AGAIN_MS)
@@ -91,7 +92,7 @@ export function createTurns(
       } finally {
         clearInterval(timer)
         moveOn(next)
-        await moving.catch(() => {})
+        await moving
       }
       return now() + next
     }

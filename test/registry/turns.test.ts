@@ -6,6 +6,7 @@ import { createTurns, type Turns } from '../../src/registry/turns.ts'
 import type { StorageDriver } from '../../storage/driver.ts'
 import { filesystemStorage } from '../../storage/filesystem.ts'
 import { memoryStorage } from '../../storage/memory.ts'
+import { interposed } from './interposed.ts'
 
 /** The disk of a test is fast. */
 const SETTLE_MS = 100
@@ -159,6 +160,38 @@ for (const [driver, store] of Object.entries(STORES)) {
     t.equal((await open().appended(purgeTurnKey))?.size, 3)
   })
 }
+
+t.test('who works keeps the turn also when the storage has failed once', async (t) => {
+  let fails = false
+  const storage = interposed(memoryStorage(), (call) => {
+    if (fails && call.startsWith('append ')) throw new Error('the disk is gone')
+  })
+  const it = { now: START }
+  const [one, other] = [0, 1].map(() =>
+    createTurns(
+      storage,
+      purgeTurnKey,
+      () => it.now,
+      async () => {}
+    )
+  ) as [Turns, Turns]
+  await one.take(0, async () => {})
+  mock.timers.enable({ apis: ['setInterval'] })
+  t.teardown(() => mock.timers.reset())
+  const end = Promise.withResolvers<void>()
+  const working = one.take(DAY_MS, () => end.promise)
+  await settle()
+  for (let passed = 0; passed < 8; passed++) {
+    fails = passed === 1
+    it.now += 4 * MINUTE_MS
+    mock.timers.tick(4 * MINUTE_MS)
+    await settle()
+    await other.take(DAY_MS, async () => void t.fail('it is not its turn'))
+  }
+  end.resolve()
+  t.equal(await working, it.now + DAY_MS)
+  t.equal(await other.take(DAY_MS, async () => void t.fail('it is not due')), it.now + DAY_MS)
+})
 
 /** Lets file calls that were begun come to their end. */
 async function settle(): Promise<void> {
