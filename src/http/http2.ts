@@ -17,6 +17,12 @@ const SESSION_WINDOW = 4 * 1024 * 1024
 /** Between telling a client that no more requests are taken and taking none: those already on their way are answered. */
 const NOTICE_MS = 500
 
+/** So often it is looked for connections that have no session any more; one that is found has as long to end by itself. */
+const SWEEP_MS = 2000
+
+/** Who answers no ping for so long, on a connection where nothing moved before, has left. */
+const SILENT_MS = 10_000
+
 /** Every stream that a client could have: said when it is to open no more of them. RFC 9113 section 6.8. */
 const LAST_STREAM = 2 ** 31 - 1
 
@@ -32,7 +38,7 @@ export interface Http2Options {
  */
 export function serveHttp2(app: FastifyInstance, { idleMs, maxHeaderBytes }: Http2Options): void {
   const { server } = app
-  const sessions = new Set<ServerHttp2Session>()
+  const sockets = new Map<ServerHttp2Session, TLSSocket>()
   let isClosing = false
 
   const http2 = createServer({
@@ -57,35 +63,55 @@ export function serveHttp2(app: FastifyInstance, { idleMs, maxHeaderBytes }: Htt
   }
   http2.on('request', route)
   http2.on('checkContinue', route)
+  let accepted: TLSSocket
   http2.on('session', (session) => {
-    sessions.add(session)
-    session.once('close', () => sessions.delete(session))
+    const socket = accepted
+    sockets.set(session, socket)
+    socket.once('close', () => sockets.delete(session))
     session.setLocalWindowSize(SESSION_WINDOW)
-    session.setTimeout(idleMs, () => session.close())
+    session.setTimeout(idleMs, () => {
+      // Requests that wait are answered yet, if there is still somebody to read it.
+      const silent = setTimeout(() => socket.destroy(), SILENT_MS).unref()
+      session.ping(() => clearTimeout(silent))
+      session.close()
+    })
     if (isClosing) session.close()
   })
+
+  // Where a client breaks the rules and leaves at once, Node may end the session and forget its connection.
+  let forgotten: TLSSocket[] = []
+  const sweeping = setInterval(() => {
+    for (const socket of forgotten) socket.destroy()
+    forgotten = [...sockets].filter(([{ destroyed }]) => destroyed).map(([, socket]) => socket)
+  }, SWEEP_MS).unref()
+  server.once('close', () => clearInterval(sweeping))
 
   const ofHttp1 = server.listeners('secureConnection') as ((socket: TLSSocket) => void)[]
   server.removeAllListeners('secureConnection')
   server.on('secureConnection', (socket: TLSSocket) => {
-    if (socket.alpnProtocol === 'h2') http2.emit('connection', socket)
-    else for (const listener of ofHttp1) listener.call(server, socket)
+    if (socket.alpnProtocol === 'h2') {
+      accepted = socket
+      http2.emit('connection', socket)
+    } else for (const listener of ofHttp1) listener.call(server, socket)
   })
 
   app.addHook('preClose', async () => {
     isClosing = true
-    const open = [...sessions].filter((session) => !session.destroyed)
+    const open = [...sockets.keys()].filter((session) => !session.destroyed)
     for (const session of open) session.goaway(constants.NGHTTP2_NO_ERROR, LAST_STREAM)
     const allLeave = Promise.all(
       open.map((session) => new Promise((resolve) => session.once('close', resolve)))
     )
     await Promise.race([allLeave, pause(NOTICE_MS, undefined, { ref: false })])
-    for (const session of sessions) session.close()
+    for (const session of sockets.keys()) session.close()
   })
   // It knows those of HTTP/1.1 only.
   const closeThem = server.closeAllConnections.bind(server)
   server.closeAllConnections = () => {
     closeThem()
-    for (const session of sessions) session.destroy()
+    for (const [session, socket] of sockets) {
+      if (session.destroyed) socket.destroy()
+      else session.destroy()
+    }
   }
 }

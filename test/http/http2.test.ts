@@ -316,6 +316,26 @@ t.test('a server that stops lets go what is under way and then ends', async (t) 
   await closed
 })
 
+t.test('a connection whose client breaks the rules and leaves at once does not stay', async (t) => {
+  const { app, port, send } = await listening(t)
+  for (let count = 0; count < 3; count++) {
+    const { socket, begin, reset } = await rawHttp2(t, port)
+    socket.cork()
+    for (let stream = 1; stream < 4000; stream += 2) {
+      begin(stream, { ':method': 'GET', ':path': '/v2/' })
+      reset(stream)
+    }
+    socket.uncork()
+    await pause(0)
+    socket.destroy()
+    await once(socket, 'close')
+  }
+  t.equal((await send('GET', '/v2/')).status, 200)
+  const open = () =>
+    new Promise((resolve) => app.server.getConnections((_error, connections) => resolve(connections)))
+  while ((await open()) !== 1) await pause(50)
+})
+
 t.test('connections that stay open can be cut', async (t) => {
   const world = await listening(t)
   const digest = await pushBlob(world, 'a', Buffer.alloc(8 * MIB, 3))
