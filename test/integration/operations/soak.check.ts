@@ -19,9 +19,9 @@ import { killWorker, workersOf } from '../support/workers.ts'
 const CLIENTS = 16
 const WORKERS = 3
 const SECRET = 'a secret for this check'
-/** Of what grows by so much per request, something leaks. A leak of 100 bytes is found in ten minutes; what is left over after
- *  a collection differs by 0.3 MiB, which is more than that in fewer. */
-const LEAK_BYTES = 50
+/** Of what grows by so much per request, something leaks. Without a leak it is up to 80 in ten minutes: caches with a limit
+ *  that is far away, such as the hashes of uploads that went on in another process. With a leak of 100 bytes it is 180. */
+const MOST_BYTES = 130
 const JUDGED_SECONDS = 600
 
 const seconds = numberOption('seconds', 40)
@@ -202,8 +202,8 @@ function judgeMemory(): void {
   ] as const) {
     const each = ((now[part] - then[part]) * share) / requests
     verdict.check(
-      each < LEAK_BYTES,
-      `${what} holds ${mebibytes(then[part])} and, ${requests} requests later, ${mebibytes(now[part])}: ${each.toFixed(1)} bytes per request, less than ${LEAK_BYTES}`
+      each < MOST_BYTES,
+      `${what} holds ${mebibytes(then[part])} and, ${requests} requests later, ${mebibytes(now[part])}: ${each.toFixed(1)} bytes per request, less than ${MOST_BYTES}`
     )
   }
 }

@@ -1,5 +1,3 @@
-import { once } from 'node:events'
-
 /**
  * What a process holds on to in bytes, its heap and its buffers, once all garbage is gone.
  * @param log of a Node process with `--inspect` and of its workers, which say in it where they can be asked
@@ -23,18 +21,18 @@ export async function liveMemory(log: string, pid: number): Promise<number> {
   throw new Error(`no inspector of process ${pid} in its log`)
 }
 
-/** Undefined where nobody listens any more. Chrome DevTools Protocol. */
+/** Undefined where nobody listens any more; who ends meanwhile answers with nothing. Chrome DevTools Protocol. */
 async function connect(url: string) {
   const socket = new WebSocket(url)
-  try {
-    await once(socket, 'open')
-  } catch {
-    return undefined
-  }
+  const closed = new Promise<undefined>((resolve) => {
+    for (const event of ['close', 'error']) socket.addEventListener(event, () => resolve(undefined))
+  })
+  const opened = new Promise<true>((resolve) => socket.addEventListener('open', () => resolve(true)))
+  if (!(await Promise.race([opened, closed]))) return undefined
   let calls = 0
-  async function call(method: string, params: object = {}): Promise<{ result?: { value?: unknown } }> {
+  async function call(method: string, params: object = {}): Promise<Answer | undefined> {
     const id = ++calls
-    const { promise, resolve } = Promise.withResolvers<{ result?: { value?: unknown } }>()
+    const { promise, resolve } = Promise.withResolvers<Answer>()
     const receive = ({ data }: MessageEvent): void => {
       const answer = JSON.parse(String(data))
       if (answer.id !== id) return
@@ -43,11 +41,15 @@ async function connect(url: string) {
     }
     socket.addEventListener('message', receive)
     socket.send(JSON.stringify({ id, method, params }))
-    return promise
+    return Promise.race([promise, closed])
   }
   return {
     call,
-    evaluate: async (expression: string) => (await call('Runtime.evaluate', { expression })).result?.value,
+    evaluate: async (expression: string) => (await call('Runtime.evaluate', { expression }))?.result?.value,
     close: () => socket.close()
   }
+}
+
+interface Answer {
+  result?: { value?: unknown }
 }
