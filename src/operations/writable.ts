@@ -34,7 +34,7 @@ const PATIENCE_MS = 1000
 
 /**
  * Knows whether the storage takes writes: tries once at the start and after a write that failed, and then every so often
- * until it succeeds. It tells, and refuses nothing: each write finds out for itself, and pulls need none.
+ * until it succeeds; while the registry is read-only that waits. It tells, and refuses nothing: each write finds out for itself, and pulls need none.
  */
 export function watchWritable(options: WritableOptions): Writable {
   const { probe, intervalMs, leads, siblings, isReadOnly, logger, onChange } = options
@@ -57,7 +57,7 @@ export function watchWritable(options: WritableOptions): Writable {
       )
     }
     isLooking = false
-    if (isWritable === false) timer = setTimeout(look, intervalMs).unref()
+    if (isWritable !== true) timer = setTimeout(look, intervalMs).unref()
   }
 
   function judge(problem: string | undefined): void {

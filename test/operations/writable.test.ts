@@ -108,6 +108,9 @@ t.test('nothing is written while the registry is read-only', async (t) => {
   await pass(60_000)
   t.equal(it.tries, 0)
   t.strictSame(told, [])
+  it.readOnly = false
+  await pass(10_000)
+  t.strictSame(told, [false], 'what could not be tried at the start')
 
   const later = await pod(t, 1, { problem: 'no' })
   later.it.readOnly = true
