@@ -14,7 +14,7 @@ import type { Logger } from './operations/logs.ts'
 import { countCalls, countLookups, countPurged, showState } from './operations/metrics/counts.ts'
 import { meteredStorage } from './operations/metrics/storage.ts'
 import { schedulePurge } from './operations/purge.ts'
-import { createReadOnly } from './operations/read-only.ts'
+import { answerAlways, createReadOnly } from './operations/read-only.ts'
 import { guardStorage } from './operations/storage-guard.ts'
 import { watchStorage } from './operations/storage-health.ts'
 import { isSameTls, readTlsFiles, type TlsContext } from './operations/tls-files.ts'
@@ -81,7 +81,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     }
   )
   const registry = createRegistry(guarded.storage, {
-    siblings,
+    siblings: answerAlways(siblings, readOnly),
     leads,
     requireSpace: guarded.requireSpace,
     lookups: recorder && countLookups(recorder)
@@ -135,7 +135,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     const { uploads, purging } = registry
     schedulePurge({
       purge: recorder === undefined ? uploads.purge : countPurged(recorder, uploads.purge),
-      takeTurn: (...turn) => readOnly.during(purging.take(...turn)),
+      takeTurn: (...turn) => readOnly.during(() => purging.take(...turn)),
       ageMs: uploadpurging.age,
       intervalMs: uploadpurging.interval,
       dryrun: uploadpurging.dryrun,

@@ -1,4 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Siblings } from '../registry/siblings.ts'
 import { onceOver } from './logs/requests.ts'
 
 /** Whether the registry takes nothing that writes, which may change at any time. */
@@ -9,7 +10,7 @@ export interface ReadOnly {
   /** Tells of a request that writes and was let in. */
   admit(request: FastifyRequest, reply: FastifyReply): void
   /** Tells of other work that writes and was let in. */
-  during<T>(work: Promise<T>): Promise<T>
+  during<T>(work: () => T | Promise<T>): Promise<T>
   /** Resolves once it is so and, if it is on, nothing that was let in before is open any more. */
   set(isOn: boolean): Promise<void>
 }
@@ -38,9 +39,13 @@ export function createReadOnly(isOnFirst: boolean): ReadOnly {
       onceOver(request, reply, end)
     },
 
-    during(work) {
+    async during(work) {
       open++
-      return work.finally(end)
+      try {
+        return await work()
+      } finally {
+        end()
+      }
     },
 
     set(now) {
@@ -49,5 +54,14 @@ export function createReadOnly(isOnFirst: boolean): ReadOnly {
       if (!isOn || open === 0) return Promise.resolve()
       return new Promise((resolve) => waiting.push(resolve))
     }
+  }
+}
+
+/** What siblings ask for is a part of requests that they have let in, whatever this process lets in by now. */
+export function answerAlways(siblings: Siblings, readOnly: ReadOnly): Siblings {
+  return {
+    ...siblings,
+    onQuestion: (topic, answer) =>
+      siblings.onQuestion(topic, (question) => readOnly.during(() => answer(question)))
   }
 }

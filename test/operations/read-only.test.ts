@@ -2,17 +2,19 @@ import { once } from 'node:events'
 import { request as send } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import t from 'tap'
-import { createReadOnly } from '../../src/operations/read-only.ts'
+import { parseName } from '../../src/oci/name.ts'
+import { answerAlways, createReadOnly } from '../../src/operations/read-only.ts'
 import { watchWrites } from '../../src/operations/writes.ts'
 import { createRegistry } from '../../src/registry/registry.ts'
 import { memoryStorage } from '../../storage/memory.ts'
 import { berth, OCI_INDEX } from '../http/support.ts'
+import { relatives } from '../registry/family.ts'
 import { interposed } from '../registry/interposed.ts'
 
 t.test('once it is on, and what writes is over, nothing writes any more', async (t) => {
   const readOnly = createReadOnly(false)
   const [one, other] = [Promise.withResolvers<string>(), Promise.withResolvers<void>()]
-  const works = [readOnly.during(one.promise), readOnly.during(other.promise)]
+  const works = [readOnly.during(() => one.promise), readOnly.during(() => other.promise)]
   let isTold = false
   const set = readOnly.set(true).then(() => {
     isTold = true
@@ -31,7 +33,7 @@ t.test('once it is on, and what writes is over, nothing writes any more', async 
 
 t.test('nobody waits for it when it is off again', async (t) => {
   const readOnly = createReadOnly(false)
-  readOnly.during(new Promise(() => {}))
+  readOnly.during(() => new Promise(() => {}))
   const set = readOnly.set(true)
   await readOnly.set(false)
   await set
@@ -68,4 +70,18 @@ t.test('what a client began that has left does not go on once it is quiet', asyn
   await new Promise((resolve) => setTimeout(resolve, 50))
   t.match(calls, [/^write .*blobs.*data$/], 'its manifest, but neither a link nor a tag')
   t.equal(calls.length, 1)
+})
+
+t.test('what another process has let in is done for it, though this one is quiet already', async (t) => {
+  const bare = memoryStorage()
+  const owners = relatives(2).map((siblings, index) => {
+    const readOnly = createReadOnly(index === 0)
+    const { storage } = watchWrites(bare, { isClosed: readOnly.isQuiet })
+    const options = { siblings: answerAlways(siblings, readOnly), leads: index === 0, pause: async () => {} }
+    return createRegistry(storage, options).owners
+  })
+  const name = parseName('a/b')
+  await owners[1]?.claim(name, 'uid', undefined)
+  t.equal(await owners[1]?.read(name), 'uid')
+  await t.rejects(owners[0]?.claim(name, 'other', 'uid') as Promise<void>, { name: 'StorageUnavailable' })
 })
