@@ -97,7 +97,7 @@ export const REDIS = parts({
   routerandomly: boolean,
   sentinelpassword: text,
   sentinelusername: text,
-  tls: parts({ enabled: boolean, certificate: text, key: text, rootcas: texts }),
+  tls: parts({ enabled: boolean, certificate: text, key: text, rootcas: texts, clientcas: texts }),
   unstableresp3: boolean,
   username: text,
   writetimeout: duration

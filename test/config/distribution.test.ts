@@ -102,7 +102,7 @@ http:
   addr: :5000
   debug: {addr: ':5001', prometheus: {enabled: true, path: /metrics}}
   headers: {X-Content-Type-Options: [nosniff]}
-redis: {addr: 'localhost:6379', pool: {maxidle: 16, maxactive: 64, idletimeout: 300s}, dialtimeout: 10ms, readtimeout: 10ms, writetimeout: 10ms}
+redis: {addr: 'localhost:6379', tls: {clientcas: [/ca.pem]}, pool: {maxidle: 16, maxactive: 64, idletimeout: 300s}, dialtimeout: 10ms, readtimeout: 10ms, writetimeout: 10ms}
 notifications:
   events: {includereferences: true}
   endpoints:
