@@ -59,6 +59,10 @@ export interface CipherSuites {
   readonly unknown: readonly string[]
 }
 
+/** IANA's name of what OpenSSL calls otherwise; Go's first name is none. */
+const nameOf = (openssl: string): string | undefined =>
+  Object.keys(OFFERED).find((name) => OFFERED[name] === openssl.toUpperCase())
+
 /** @param names IANA's. Without one of TLS 1.3 all three are offered: in Go, whose setting this is, it does not touch them */
 export function parseCipherSuites(names: readonly string[]): CipherSuites {
   const known = [...Object.keys(OFFERED), ...NOT_OFFERED]
@@ -69,7 +73,7 @@ export function parseCipherSuites(names: readonly string[]): CipherSuites {
     openssl: offered.length === 0 ? undefined : [...new Set(all)].join(':'),
     notOffered: names.filter((name) => NOT_OFFERED.includes(name)),
     unknown: unknown.map((name) => {
-      const best = nearest(name, known)
+      const best = nameOf(name) ?? nearest(name, known)
       return best === undefined ? name : `${name} (did you mean ${best}?)`
     })
   }

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { getCiphers } from 'node:tls'
 import t from 'tap'
 import { OFFERED, parseCipherSuites } from '../../src/config/cipher-suites.ts'
@@ -63,9 +64,18 @@ t.test('cipher suites that there are not', async (t) => {
     new RegExp(`^${SUITES}: http.tls.ciphersuites leaves none that berth offers`)
   ])
   t.match(await problemsOf({ [SUITES]: `${MODERN},TLS_AES_128_GCM_SHA265` }), [
-    /ciphersuites must be .* not TLS_AES_128_GCM_SHA265 \(did you mean TLS_AES_128_GCM_SHA256\?\); there are TLS_/
+    /ciphersuites must be .* not TLS_AES_128_GCM_SHA265 \(did you mean TLS_AES_128_GCM_SHA256\?\); docs\/operations.md/
   ])
-  t.match(parseCipherSuites(['AES128-SHA']).unknown, ['AES128-SHA'])
+  t.match(await problemsOf({ [SUITES]: 'ECDHE-RSA-AES128-GCM-SHA256' }), [
+    /not ECDHE-RSA-AES128-GCM-SHA256 \(did you mean TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256\?\)/
+  ])
+  const chacha = 'TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256'
+  t.match(parseCipherSuites(['ECDHE-RSA-CHACHA20-POLY1305']).unknown, [`did you mean ${chacha}?`])
+  t.match(parseCipherSuites(['AES128-SHA']).unknown, [
+    'AES128-SHA (did you mean TLS_RSA_WITH_AES_128_CBC_SHA?)'
+  ])
+  const page = readFileSync(new URL('../../docs/operations.md', import.meta.url), 'utf8')
+  for (const name of Object.keys(OFFERED)) t.ok(page.includes(`\`${name}\``), `the page has ${name}`)
 })
 
 t.test('certificates of clients', async (t) => {
