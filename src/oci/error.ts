@@ -72,6 +72,13 @@ export const ERRORS = {
     code: 'UNAVAILABLE',
     message: 'the storage is full; the administrator must free or add space, then try again'
   },
+  STORAGE_RESERVED: {
+    status: 507,
+    code: 'UNAVAILABLE',
+    message:
+      'too little space is left for new uploads, as the administrator keeps a part of the storage free ' +
+      '(storage.filesystem.reserve) and must free or add some; then try again'
+  },
   TAG_INVALID: {
     status: 400,
     message: 'a tag has at most 128 letters, digits and any of . _ - and does not begin with . or -'

@@ -26,7 +26,7 @@ export interface ReserveOptions {
 }
 
 export interface Reserve {
-  /** For who begins an upload. @throws RegistryError STORAGE_FULL while less is free than is to be left */
+  /** For who begins an upload. @throws RegistryError STORAGE_RESERVED while less is free than is to be left */
   require(): Promise<void>
   stop(): void
 }
@@ -84,7 +84,9 @@ export function keepReserve(options: ReserveOptions): Reserve {
   async function tellOfSpace({ free }: Space): Promise<void> {
     const others = await siblings.ask(ASKED, '', PATIENCE_MS)
     const all = others.reduce((sum, count) => sum + Number(count), takeRefused())
-    logger.info(`${amount(free)} of the storage are free: new uploads are taken again; ${all} were refused`)
+    logger.info(
+      `${amount(free)} of the storage are free: new uploads are taken again; ${all} ${all === 1 ? 'was' : 'were'} refused`
+    )
   }
 
   function takeRefused(): number {
@@ -114,7 +116,7 @@ export function keepReserve(options: ReserveOptions): Reserve {
       if (looking !== undefined || now() - lookedAt >= FRESH_MS) await lookOnce()
       if (!isShort) return
       refused++
-      throw new RegistryError('STORAGE_FULL', 'so little space is left that no new uploads are taken')
+      throw new RegistryError('STORAGE_RESERVED')
     },
 
     stop: () => clearInterval(timer)

@@ -21,7 +21,7 @@ export interface GuardOptions {
 }
 
 export interface Guarded extends WatchedWrites {
-  /** For who begins an upload. @throws RegistryError STORAGE_FULL */
+  /** For who begins an upload. @throws RegistryError STORAGE_RESERVED */
   requireSpace(): Promise<void>
   stop(): void
 }

@@ -39,7 +39,7 @@ export interface RegistryOptions {
   leads?: boolean
   /** Resolves after so many milliseconds. */
   pause?: (ms: number) => Promise<unknown>
-  /** Whether there is room for a new upload; there always is unless given. @throws RegistryError STORAGE_FULL */
+  /** Whether there is room for a new upload; there always is unless given. @throws RegistryError STORAGE_RESERVED */
   requireSpace?: () => Promise<void>
   /** Told of each lookup in a cache. */
   lookups?: Lookups | undefined

@@ -48,7 +48,7 @@ export interface Uploads {
   /** A blob in one request. @throws as `start`; RegistryError DIGEST_INVALID */
   pushWhole(name: RepositoryName, digest: Digest, body: Body): Promise<void>
   /** @param algorithm which digest the client announced, so that it can be computed on the way
-   *  @throws RegistryError STORAGE_FULL while too little space is left for new ones */
+   *  @throws RegistryError STORAGE_RESERVED while too little space is left for new ones */
   start(name: RepositoryName, algorithm: Algorithm): Promise<UploadId>
   /** The number of bytes stored so far. */
   size(name: RepositoryName, id: UploadId): Promise<number>
@@ -79,7 +79,7 @@ interface Parts {
   blobs: Blobs
   repositories: Pick<Repositories, 'folders'>
   siblings: Siblings
-  /** Whether there is room for a new upload. @throws RegistryError STORAGE_FULL */
+  /** Whether there is room for a new upload. @throws RegistryError STORAGE_RESERVED */
   requireSpace(): Promise<void>
 }
 

@@ -60,7 +60,9 @@ t.test('below the reserve no upload begins, and all else goes on', async (t) => 
     await it.ask('POST', whole, { body: 'new' })
   ]) {
     t.equal(refusal(answer), '507 UNAVAILABLE')
-    t.match(answer.json(), { errors: [{ message: /administrator must free or add space/ }] })
+    t.match(answer.json(), {
+      errors: [{ message: /^too little space is left .* \(storage.filesystem.reserve\)/ }]
+    })
   }
   t.equal((await it.ask('PATCH', under.location, { body: 'abc' })).statusCode, 202)
   t.equal((await it.ask('PUT', `${under.location}?digest=${digestOf('abc')}`)).statusCode, 201)
@@ -87,15 +89,15 @@ t.test('its beginning and its end are told once for all processes, with how many
   it.free = 4
   await pass(it, 10_000)
   for (const reserve of reserves) {
-    await t.rejects(reserve.require(), { name: 'STORAGE_FULL' })
-    await t.rejects(reserve.require(), { name: 'STORAGE_FULL' })
+    await t.rejects(reserve.require(), { name: 'STORAGE_RESERVED' })
+    await t.rejects(reserve.require(), { name: 'STORAGE_RESERVED' })
   }
   t.match(it.lines, [
     /^warn of the storage's 100.0 GiB only 4.0 GiB are free, less than 5 %.* 507 until 5.5 GiB .*storage\.filesystem\.reserve/
   ])
   it.free = 5.2
   await pass(it, 10_000)
-  await t.rejects(reserves[0].require(), { name: 'STORAGE_FULL' }, 'a little more is not enough')
+  await t.rejects(reserves[0].require(), { name: 'STORAGE_RESERVED' }, 'a little more is not enough')
   it.free = 5.6
   await pass(it, 10_000)
   for (const reserve of reserves) await reserve.require()
@@ -154,7 +156,7 @@ t.test('an upload does not hang because a look does, and later ones count again'
   await reserves[0].require()
   isHanging = false
   await pass(it, 1000)
-  await t.rejects(reserves[0].require(), { name: 'STORAGE_FULL' })
+  await t.rejects(reserves[0].require(), { name: 'STORAGE_RESERVED' })
 })
 
 t.test('who wants to know how much room there is hears it from the process that leads', async (t) => {
