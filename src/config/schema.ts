@@ -180,12 +180,12 @@ export const SETTINGS = {
   'storage.maintenance.uploadpurging.age': {
     type: purgeAge,
     plain: '168h',
-    about: 'how long nobody must have gone on with them'
+    about: 'how long nobody must have gone on with them, `1h` to `8760h`'
   },
   'storage.maintenance.uploadpurging.interval': {
     type: purgeInterval,
     plain: '24h',
-    about: 'how often, by all replicas together'
+    about: 'how often, by all replicas together, `1m` to `576h`'
   },
   'storage.maintenance.uploadpurging.dryrun': {
     type: boolean,

@@ -17,10 +17,11 @@ export interface PurgeOptions {
   log: Pick<Logger, 'debug' | 'info' | 'error'>
 }
 
-const HOUR_MS = 60 * 60_000
+const MINUTE_MS = 60_000
+const HOUR_MS = 60 * MINUTE_MS
 
 /** Replicas that start together, or wait for the same turn, come at different moments. */
-const MOST_JITTER_MS = 10 * 60_000
+const MOST_JITTER_MS = 10 * MINUTE_MS
 
 /**
  * Removes uploads that nobody has gone on with, every so often, in one process of all replicas at a time. When it was
@@ -39,12 +40,16 @@ export function schedulePurge(options: PurgeOptions): void {
       log.debug(`${dryrun ? 'would remove' : 'removes'} ${name}`)
       return !dryrun
     })
-    const age = `${Math.round(ageMs / HOUR_MS)} h`
+    const age =
+      ageMs % HOUR_MS === 0 ? `${ageMs / HOUR_MS} h` : `${Number((ageMs / MINUTE_MS).toFixed(3))} min`
     if (dryrun && named > 0) {
+      const what = named === 1 ? '1 upload or temporary file' : `${named} uploads and temporary files`
+      log.info(`dry run: would remove ${what} that nobody had gone on with for ${age}`)
+    } else if (count > 0) {
       log.info(
-        `dry run: would remove ${named} uploads and temporary files that nobody had gone on with (${age})`
+        `removed ${count === 1 ? '1 upload' : `${count} uploads`} that nobody had gone on with for ${age}`
       )
-    } else if (count > 0) log.info(`removed ${count} uploads that nobody had gone on with for ${age}`)
+    }
   }
 
   async function run(): Promise<void> {

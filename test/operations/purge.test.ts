@@ -98,6 +98,18 @@ t.test('a dry run names what is old, and removes nothing', async (t) => {
   t.equal(it.lines.length, 3)
 })
 
+t.test('a time that is no number of hours, and a single upload, are told as they are', async (t) => {
+  const it = scheduled(t, { ageMs: 1.5 * HOUR_MS })
+  it.old = 1
+  await pass(11 * MINUTE_MS)
+  t.strictSame(it.lines.slice(1), ['info removed 1 upload that nobody had gone on with for 90 min'])
+  mock.timers.reset()
+  const dry = scheduled(t, { ageMs: 1.5 * HOUR_MS, dryrun: true })
+  dry.old = 1
+  await pass(11 * MINUTE_MS)
+  t.match(dry.lines.slice(1), [/would remove 1 upload or temporary file that .* for 90 min$/])
+})
+
 t.test('nothing is done while the registry is read-only, nor any more once it is', async (t) => {
   const it = scheduled(t)
   it.readOnly = true
