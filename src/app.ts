@@ -9,6 +9,7 @@ import { blobRoutes } from './http/blobs.ts'
 import { answerBadHttp, refusalOf, sendError } from './http/errors.ts'
 import { manifestRoutes } from './http/manifests.ts'
 import { metricsRoutes } from './http/metrics.ts'
+import { boundPipeline } from './http/pipelining.ts'
 import { isHttp2 } from './http/protocol.ts'
 import { referrerRoutes } from './http/referrers.ts'
 import { foldRepositoryName } from './http/repository-url.ts'
@@ -140,6 +141,7 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
   // These two run for every request: with callbacks, since promises would cost a tenth of the rate.
   app.addHook('onRequest', (request, reply, done) => {
     if (logger !== undefined) request.log = reply.log = logger.child({ [REQUEST_ID]: request.id })
+    boundPipeline(request, reply)
     measureRequest?.(request, reply)
     if (accessLog !== undefined) logRequest(accessLog, request, reply, logParts)
     reply.headers(headers).header('x-request-id', request.id)
