@@ -141,6 +141,12 @@ export class StorageFull extends Error {
 /** The store refuses or does not answer: read-only, out of file handles, no permission, unreachable. */
 export class StorageUnavailable extends Error {
   override readonly name = 'StorageUnavailable'
+  /** It is not there any more, or another is in its place: waiting does not help. */
+  readonly isGone: boolean
+  constructor(message: string, { isGone = false, ...options }: ErrorOptions & { isGone?: boolean } = {}) {
+    super(message, options)
+    this.isGone = isGone
+  }
 }
 
 /** Raised before any I/O for a key outside the grammar above: a fault of the caller, never of a client. */

@@ -7,6 +7,7 @@ import { createDrafts, type Drafts } from './filesystem/drafts.ts'
 import { hasCode, ignoring, NOTHING } from './filesystem/errors.ts'
 import { closing, createFiles, type FileSystem, type Files } from './filesystem/files.ts'
 import { createFolders } from './filesystem/folders.ts'
+import { createHome } from './filesystem/home.ts'
 import { createRemovals } from './filesystem/removals.ts'
 
 export interface FilesystemOptions {
@@ -33,7 +34,8 @@ export function filesystemStorage({ root, foreign, fs = nodeFs }: FilesystemOpti
   const pathOf = (key: string): string => join(base, checkKey(key))
   const isForeign = (key: string): boolean => foreign?.test(key) ?? false
   const files = createFiles(fs)
-  const folders = createFolders(files, base)
+  const home = createHome(files, base)
+  const folders = createFolders(files, base, home)
   const drafts = createDrafts(files, folders, base)
   const readChunks = createReadChunks(files)
   const { removeOld, ...appends } = createAppends({
@@ -44,8 +46,11 @@ export function filesystemStorage({ root, foreign, fs = nodeFs }: FilesystemOpti
   /** Tries once more if a removal has taken it away by mistake just now, or before it died. */
   async function present<T>(path: string, get: () => Promise<T>): Promise<T | undefined> {
     const found = await ignoring(NOTHING, get())
-    if (found !== undefined || !(await removals.restore(path))) return found
-    return ignoring(NOTHING, get())
+    if (found !== undefined) return found
+    const restored = (await removals.restore(path)) ? await ignoring(NOTHING, get()) : undefined
+    // Nothing is there: of this registry, or because it is another one?
+    if (restored === undefined) await home.check()
+    return restored
   }
 
   return {
@@ -115,16 +120,18 @@ export function filesystemStorage({ root, foreign, fs = nodeFs }: FilesystemOpti
     },
 
     async list(key, { after = '', limit } = {}) {
-      const names = (await ignoring(NOTHING, files.names(pathOf(key)))) ?? []
-      return names
+      const names = await ignoring(NOTHING, files.names(pathOf(key)))
+      if (names === undefined) await home.check()
+      return (names ?? [])
         .filter((name) => name > after && PART.test(name))
         .sort()
         .slice(0, limit)
     },
 
     async probe() {
+      await home.check()
       if ((await ignoring(NOTHING, files.names(base))) !== undefined) return
-      throw new StorageUnavailable(`there is no folder ${root} any more: is its volume still mounted?`)
+      throw new StorageUnavailable(`there is no folder ${root}: is its volume mounted?`)
     },
 
     async probeWrite() {
@@ -161,7 +168,7 @@ export function filesystemStorage({ root, foreign, fs = nodeFs }: FilesystemOpti
 export async function prepareFilesystem({ root, fs = nodeFs }: FilesystemOptions): Promise<void> {
   const base = resolve(root)
   const files = createFiles(fs)
-  const drafts = createDrafts(files, createFolders(files, base), base)
+  const drafts = createDrafts(files, createFolders(files, base, createHome(files, base)), base)
   try {
     await drafts.prepare(Date.now())
     await tryOut(files, drafts, base)

@@ -17,7 +17,7 @@ export async function openStorage({ filesystem, maintenance }: StorageConfig): P
   const options = { root: filesystem.rootdirectory, foreign: DISTRIBUTION_UPLOAD }
   const storage = filesystemStorage(options)
   // What is read-only may be a copy that somebody else writes to: nothing is tried out, and nothing made.
-  if (maintenance?.readonly.enabled) await storage.probe()
-  else await prepareFilesystem(options)
+  if (!maintenance?.readonly.enabled) await prepareFilesystem(options)
+  await storage.probe()
   return storage
 }

@@ -1,3 +1,4 @@
+import type { StorageUnavailable } from '../../storage/driver.ts'
 import type { Siblings } from '../registry/siblings.ts'
 import { withPatience } from './patience.ts'
 
@@ -39,12 +40,13 @@ export function watchStorage(options: StorageHealthOptions): StorageHealth {
   const ask = withPatience(probe, intervalMs)
 
   async function look(): Promise<void> {
-    const problem = await ask().then(
+    const error = await ask().then(
       () => undefined,
-      (error: Error) => error.message
+      (error: Error & Pick<Partial<StorageUnavailable>, 'isGone'>) => error
     )
-    failures = problem === undefined ? 0 : failures + 1
-    if (problem !== undefined && failures < threshold) return
+    failures = error === undefined ? 0 : failures + 1
+    if (error !== undefined && failures < threshold && !error.isGone) return
+    const problem = error?.message
     const before = trouble
     trouble = problem ?? ''
     if ((before === '') === (trouble === '') && isKnown) return

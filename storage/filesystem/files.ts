@@ -4,6 +4,8 @@ import { explain } from './errors.ts'
 type Done<T = void> = (error: NodeJS.ErrnoException | null, result: T) => void
 
 interface FileStats {
+  dev: number
+  ino: number
   size: number
   mtimeMs: number
   isFile(): boolean

@@ -2,6 +2,7 @@ import { dirname, join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { hasCode, ignoring, NOTHING } from './errors.ts'
 import { closing, type Files } from './files.ts'
+import type { Home } from './home.ts'
 import { sharing } from './sharing.ts'
 
 /** How often to make a folder that others remove again. */
@@ -18,7 +19,7 @@ export type Folders = ReturnType<typeof createFolders>
  * Folders that come and go with what is in them. One that is there need not last: who made it may not have synced
  * its parent yet, or may be dead. So the first time that something is to last in a folder, all above it are synced.
  */
-export function createFolders(files: Files, root: string) {
+export function createFolders(files: Files, root: string, home: Home) {
   /** Folders that were seen to last, with all above them. */
   const known = new Set<string>()
   /** What is seen while a folder is removed is worth nothing once it is gone. */
@@ -83,6 +84,8 @@ export function createFolders(files: Files, root: string) {
   /** Makes a folder, and those above it that are missing. If it is there already, all is well. */
   async function make(path: string): Promise<void> {
     const parent = dirname(path)
+    // Once there is a root it is never made, nor filled, anew.
+    if (path === root || parent === root) await home.check()
     // Another process may have removed it.
     known.delete(path)
     try {

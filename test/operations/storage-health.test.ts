@@ -2,7 +2,8 @@ import { setTimeout as pause } from 'node:timers/promises'
 import t from 'tap'
 import { type StorageHealth, watchStorage } from '../../src/operations/storage-health.ts'
 import { createRegistry } from '../../src/registry/registry.ts'
-import type { Siblings } from '../../src/registry/siblings.ts'
+import { alone, type Siblings } from '../../src/registry/siblings.ts'
+import { StorageUnavailable } from '../../storage/driver.ts'
 import { memoryStorage } from '../../storage/memory.ts'
 import { berth, pushImage, refusal } from '../http/support.ts'
 import { relatives } from '../registry/family.ts'
@@ -155,4 +156,22 @@ t.test('while the storage is in trouble it is not asked, and only /readyz says s
   problem = undefined
   t.equal((await it.ask('GET', '/readyz')).statusCode, 200)
   t.equal((await it.ask('GET', '/v2/a/manifests/v1')).statusCode, 200)
+})
+
+t.test('one failure is enough where the storage is not there any more', async (t) => {
+  let probes = 0
+  const health = watchStorage({
+    probe: async () => {
+      probes++
+      throw new StorageUnavailable('gone', { isGone: true })
+    },
+    intervalMs: EVERY_MS,
+    threshold: 1000,
+    leads: true,
+    siblings: alone,
+    logger: { info() {}, error() {} }
+  })
+  t.teardown(() => health.stop())
+  t.ok(await until(() => health.trouble() === 'gone'))
+  t.ok(probes < 1000)
 })

@@ -82,6 +82,8 @@ export function createDisk(root = newInode(true)): Disk {
   }
 
   const stat = (inode: Inode) => ({
+    dev: 1,
+    ino: 1,
     size: inode.bytes.length,
     mtimeMs: Date.now(),
     isFile: () => inode.entries === undefined
