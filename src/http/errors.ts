@@ -24,8 +24,10 @@ export function sendError(error: unknown, request: FastifyRequest, reply: Fastif
   const { status } = refusal
   refusals.set(request, refusal)
   if (status === 500) request.log.error(error, 'a fault of berth: please report it')
-  // What is refused on purpose was told of when it began.
-  else if (status > 500 && refusal !== error) request.log.error(error, (error as Error).message)
+  // What is refused on purpose was told of when it began, and who has left is not answered.
+  else if (status > 500 && refusal !== error && !reply.raw.destroyed) {
+    request.log.error(error, (error as Error).message)
+  }
   if (status === 503 || (status === 429 && !reply.hasHeader('retry-after'))) {
     reply.header('retry-after', RETRY_AFTER)
   }
