@@ -1,11 +1,12 @@
 import { ABSENT, PRESENT, RESERVED } from './drivers.ts'
-import { variableOf } from './environment.ts'
+import { isVariable, variableOf } from './environment.ts'
 import { moveFormerNames } from './former-names.ts'
 import { type Known, knownKeys } from './known.ts'
 import { nearest } from './nearest.ts'
 import type { Other } from './others.ts'
 import { isDisabled, type Shape } from './sections.ts'
 import { isEmpty, isEmptyLeaf, itemsOf, type Node, type Section } from './tree.ts'
+import { boolean } from './values.ts'
 
 export interface Checked {
   /** A line each: where, what it must be, what to do. No values, which may be secrets. */
@@ -46,12 +47,33 @@ export function check(root: Section): Checked {
       const known = keys.get(path)
       if (isEmptyLeaf(node)) continue
       if (known !== undefined) visit(path, node, known)
-      else if (!sections.has(path)) {
-        if (!isEmpty(node)) addUnknown(path, node.origin, nearest(path, [...keys.keys(), ...sections]))
-      } else if (node.kind === 'section') visitAll(node, `${path}.`)
+      else if (!sections.has(path)) visitUnknown(path, node)
+      else if (node.kind === 'section') visitAll(node, `${path}.`)
       else if (node.kind === 'items' || !(path in PRESENT)) {
-        problems.push(`${subject(path, node.origin)} must be a section, with settings of its own`)
+        const first = [...keys.keys(), ...sections].find((key) => key.startsWith(`${path}.`))
+        addNoSection(path, node, first?.slice(path.length + 1).split('.')[0])
       }
+    }
+  }
+
+  /** @param part a setting that may stand in it */
+  function addNoSection(path: string, node: Node, part: string | undefined): void {
+    const isSwitch = keys.has(`${path}.enabled`) && boolean.parse(node) !== undefined
+    const such = isSwitch ? `enabled: ${boolean.parse(node)}` : part && `${part}: …`
+    problems.push(
+      `${subject(path, node.origin)} must be a section, ${such ? `such as {${such}}` : 'with settings of its own'}`
+    )
+  }
+
+  function visitUnknown(path: string, node: Node): void {
+    if (isEmpty(node)) return
+    const { origin } = node
+    // A section that nothing but variables below it have made is called nothing yet.
+    if (node.kind === 'section' && origin !== variableOf(path) && isVariable(origin)) {
+      for (const [key, part] of node.entries) visitUnknown(`${path}.${key}`, part)
+    } else {
+      const others = isVariable(origin) ? ['configuration.path'] : []
+      addUnknown(path, origin, nearest(path, [...keys.keys(), ...sections, ...others]))
     }
   }
 
@@ -90,7 +112,7 @@ export function check(root: Section): Checked {
       return false
     }
     if (node.kind !== 'section') {
-      problems.push(`${subject(path, node.origin)} must be a section, with settings of its own`)
+      addNoSection(path, node, Object.keys(shape.parts)[0])
       return false
     }
     const fitting = [...node.entries].map(([key, part]) => {

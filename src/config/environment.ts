@@ -19,6 +19,9 @@ const OTHER_NAMES: Readonly<Record<string, string>> = {
 /** `http.addr` → `REGISTRY_HTTP_ADDR`. */
 export const variableOf = (path: string): string => `REGISTRY_${path.toUpperCase().replaceAll('.', '_')}`
 
+/** Whether it is the origin of what a variable said. */
+export const isVariable = (origin: string): boolean => /^REGISTRY_\w+$/.test(origin)
+
 /** Anything else that YAML reads as nothing, such as `#secret`, was meant to be something. */
 const MEANT_EMPTY = /^(null|~|""|'')$/i
 

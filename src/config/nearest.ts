@@ -1,14 +1,15 @@
 /** More changes than this in a short name, and it was something else that was meant. */
 const FARTHEST = 3
 
-/** The known name that a mistyped one is most like; undefined if none is. Names are paths such as `http.addr`. */
+/** The known name that a mistyped one is most like; undefined if none is. Names are paths such as `http.addr`;
+ *  capitals are no mistake of their own. */
 export function nearest(name: string, known: Iterable<string>): string | undefined {
   let best: string | undefined
   let least = Number.POSITIVE_INFINITY
   for (const candidate of known) {
     const most = Math.min(farthest(name, candidate), least - 1)
     if (Math.abs(candidate.length - name.length) > most) continue
-    const changes = distance(name, candidate)
+    const changes = distance(name.toLowerCase(), candidate.toLowerCase())
     if (changes > most) continue
     best = candidate
     least = changes

@@ -47,6 +47,7 @@ export async function readConfig(env: Environment, file?: string): Promise<Readi
   problems.push(...contradictions(config, value, root, checked, path))
   const { ignored, unknown } = checked
   const strange = unknown.length > 0 ? [`ignored, since berth does not know them: ${unknown.join(', ')}`] : []
+  if (path !== undefined) sortByLine(problems, path)
   // What is missing may be there, misspelt.
   if (problems.length > 0) throw new ConfigError(problems, strange)
   const reasons = [...ignored].map(([reason, names]) => `${reason}: ${names.join(', ')}`)
@@ -56,6 +57,19 @@ export async function readConfig(env: Environment, file?: string): Promise<Readi
     ...tlsWarnings(value)
   ]
   return { config, warnings, root, file: path, value }
+}
+
+/** What the whole file lacks comes first, what is said elsewhere last. */
+function sortByLine(problems: string[], file: string): void {
+  function line(problem: string): number {
+    if (!problem.startsWith(`${file}:`)) return Number.POSITIVE_INFINITY
+    return Number(/^\d+(?=:)/.exec(problem.slice(file.length + 1))?.[0] ?? 0)
+  }
+  const lines = new Map(problems.map((problem) => [problem, line(problem)]))
+  problems.sort((one, other) => {
+    const [first = 0, second = 0] = [lines.get(one), lines.get(other)]
+    return first === second ? 0 : first - second
+  })
 }
 
 async function readSections(path: string): Promise<Section> {
@@ -99,7 +113,7 @@ function contradictions(
       add('storage', 'must be set: add "storage: {filesystem: {rootdirectory: /var/lib/registry}}"')
     }
   }
-  if (auth === 'htpasswd' && config.htpasswd.path === '') {
+  if (auth === 'htpasswd' && config.htpasswd.path === '' && at(root, 'auth.htpasswd')?.kind !== 'leaf') {
     add(
       'auth.htpasswd.path',
       'must be set, to the path of a file with lines that `htpasswd -nbB user password` prints'
@@ -127,11 +141,7 @@ function contradictions(
         ? 'set REGISTRY_AUTH to openshift or htpasswd or, if everybody may push and delete, REGISTRY_AUTH=none'
         : 'add the line "auth: openshift", or htpasswd with its path or, if everybody may push and delete, the line ' +
           '"auth: none"; REGISTRY_AUTH says the same'
-    add(
-      'http.addr',
-      `${host === '::' ? 'every address' : host} can be reached by other machines, and nobody has ` +
-        `to log in; use 127.0.0.1, ${remedy}`
-    )
+    add('http.addr', `lets other machines connect, and nobody has to log in; use 127.0.0.1, ${remedy}`)
   }
   return problems
 }

@@ -4,6 +4,15 @@ import { leaf, type Node, section } from './tree.ts'
 /** What is deeper has an alias that holds itself. */
 const DEEPEST = 32
 
+/** Most mistakes are text that YAML reads otherwise. */
+const QUOTES = "text with special characters takes 'single quotes'"
+
+const REMEDIES: Readonly<Record<string, string>> = {
+  BAD_INDENT: 'indent what belongs together by as many spaces, and close each bracket',
+  DUPLICATE_KEY: 'it may stand there once: remove the other, or bring their parts together',
+  TAB_AS_INDENT: 'indent by spaces'
+}
+
 /** @param origin what to call a line, which counts from 1 */
 type Origin = (line: number) => string
 
@@ -16,11 +25,13 @@ export function parseYaml(text: string, origin: Origin): Parsed {
   const lines = new LineCounter()
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: 'silent' })
   const problems: string[] = []
-  const add = (offset: number, what: string): void => {
+  const add = (offset: number, what: string, remedy = QUOTES): void => {
     const place = origin(lines.linePos(offset).line)
-    problems.push(`${place}: is not YAML (${what}); text with special characters takes 'single quotes'`)
+    problems.push(`${place}: is not YAML (${what}); ${remedy}`)
   }
-  for (const { code, pos } of document.errors) add(pos[0], code.toLowerCase().replaceAll('_', ' '))
+  for (const { code, pos } of document.errors) {
+    add(pos[0], code.toLowerCase().replaceAll('_', ' '), REMEDIES[code])
+  }
   if (problems.length > 0) return { problems }
 
   function convert(given: unknown, from: string, depth: number): Node {

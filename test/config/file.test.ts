@@ -88,6 +88,61 @@ t.test('what is no YAML is told with its line, without repeating it', async (t) 
   }
 })
 
+t.test('problems are told in the order of the file, then those of variables', async (t) => {
+  const file = fileWith(
+    t,
+    'auth: {htpasswd: users}\nlog: {level: loud}\nhttp: {addr: 1}\nproxy: {remoteurl: a}\nstorage: {delete: true, filesystem: {}}\n'
+  )
+  const problems = await problemsOf({ REGISTRY_HTTP_PROCESSES: '0' }, file)
+  t.strictSame(
+    problems.map((problem) => problem.replace(`${file}:`, '').split(' ')[0]),
+    ['', '1:', '2:', '3:', '4:', '5:', 'REGISTRY_HTTP_PROCESSES:'],
+    problems.join('\n')
+  )
+})
+
+t.test('what is no section is told with a setting that may stand in it', async (t) => {
+  for (const [text, such] of [
+    [
+      'storage: {filesystem: {}, maintenance: {readonly: true}}',
+      /readonly must be .* such as {enabled: true}$/
+    ],
+    ['storage: {filesystem: {}, delete: no}', /delete must be .* such as {enabled: false}$/],
+    ['storage: {filesystem: {}, delete: 5}', /delete must be .* such as {enabled: …}$/],
+    ['storage: {filesystem: /data}', /filesystem must be .* such as {rootdirectory: …}$/],
+    ['storage: filesystem\nhealth: true', /health must be .* such as {storagedriver: …}$/]
+  ] as const) {
+    const file = fileWith(t, `version: 0.1\nhttp: {addr: 'localhost:1'}\n${text}\n`)
+    t.match(await problemsOf({}, file), [such], text)
+  }
+  t.match(await problemsOf({}, fileWith(t, `${LEAST}auth: {htpasswd: users}`)), [/such as {path: …}$/])
+})
+
+t.test('what is not YAML is told with what helps', async (t) => {
+  for (const [text, remedy] of [
+    ['version: 0.1\nversion: 0.1\n', /:2: is not YAML \(duplicate key\); it may stand there once/],
+    ['http:\n\taddr: a\n', /indent by spaces/],
+    ['log:\n   level: info\n  formatter: text\n', /:3: .*as many spaces/],
+    ['http:\n  secret: @a\n', /single quotes/]
+  ] as const) {
+    const [problem] = await problemsOf({}, fileWith(t, text))
+    t.match(problem, remedy)
+    t.equal(problem?.includes('single quotes'), String(remedy).includes('single quotes'), text)
+  }
+})
+
+t.test('a name in capitals, and a variable below no section, are told with the nearest name', async (t) => {
+  const file = fileWith(t, `${LEAST}Log: {level: info}\nopenshift: {Audit: {enabled: true}}\n`)
+  const env = { REGISTRY_CONFIGURATON_PATH: '/x', REGISTRY_HTPP_ADDR: 'a', REGISTRY_HTPP_SECRET: 'b' }
+  t.strictSame((await readConfig(env, file)).warnings, [
+    'ignored, since berth does not know them: ' +
+      `Log (${file}:4; did you mean log?), openshift.Audit (${file}:5; did you mean openshift.audit?), ` +
+      'REGISTRY_CONFIGURATON_PATH (did you mean REGISTRY_CONFIGURATION_PATH?), ' +
+      'REGISTRY_HTPP_ADDR (did you mean REGISTRY_HTTP_ADDR?), ' +
+      'REGISTRY_HTPP_SECRET (did you mean REGISTRY_HTTP_SECRET?)'
+  ])
+})
+
 t.test('what berth does not know is told of in one line, with the nearest known name', async (t) => {
   const file = fileWith(
     t,
@@ -221,7 +276,7 @@ t.test('a file that lets others connect must say who may come in', async (t) => 
   const text = LEAST.replace('127.0.0.1', '')
   const file = fileWith(t, text)
   t.match(await problemsOf({}, file), [
-    new RegExp(`^${file}:2: http.addr every address can be .*line "auth: none"`)
+    new RegExp(`^${file}:2: http.addr lets other machines connect, .*line "auth: none"`)
   ])
   for (const auth of ['none', '{none: {}}', '{none: }', 'openshift', '{openshift: }']) {
     t.strictSame(await problemsOf({}, fileWith(t, `${text}auth: ${auth}\n`)), [], auth)

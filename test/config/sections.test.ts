@@ -57,15 +57,12 @@ t.test('names are checked in sections that nothing comes of as well', async (t) 
 
 t.test('what would stop distribution in such a section stops berth, with its line', async (t) => {
   for (const [text, problem] of [
-    ['redis: a', 'redis must be a section, with settings of its own'],
+    ['redis: a', 'redis must be a section, such as {addr: …}'],
     ['redis: {db: hush}', 'redis.db must be a whole number'],
     ['redis: {dialtimeout: hush}', 'redis.dialtimeout must be a duration such as 10s, 5m or 168h'],
-    ['redis: {pool: [hush]}', 'redis.pool must be a section, with settings of its own'],
+    ['redis: {pool: [hush]}', 'redis.pool must be a section, such as {maxidle: …}'],
     ['notifications: {endpoints: {url: hush}}', 'notifications.endpoints must be a list'],
-    [
-      'notifications: {endpoints: [hush]}',
-      'notifications.endpoints.0 must be a section, with settings of its own'
-    ],
+    ['notifications: {endpoints: [hush]}', 'notifications.endpoints.0 must be a section, such as {name: …}'],
     [
       'notifications: {endpoints: [{headers: {Authorization: hush}}, {headers: hush}]}',
       'notifications.endpoints.1.headers must be names of headers, each with a list of values'
