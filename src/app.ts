@@ -30,6 +30,7 @@ import { healthRoutes } from './operations/health.ts'
 import type { Limits } from './operations/limits.ts'
 import { logRequest } from './operations/logs/access.ts'
 import { auditRequests } from './operations/logs/audit.ts'
+import { createOpenRequests, type OpenRequests } from './operations/logs/open-requests.ts'
 import { type LogParts, REQUEST_ID, requestIdOf } from './operations/logs/requests.ts'
 import type { Logger } from './operations/logs.ts'
 import type { Recorder } from './operations/metrics/recorder.ts'
@@ -48,6 +49,8 @@ export interface AppParts {
   deletes: boolean
   /** How many requests run at once. Without it as many as come. */
   limits?: Limits
+  /** Which of them have still to be told of, for who stops the server. */
+  open?: OpenRequests
   /** Without it the server speaks plain HTTP. */
   tls?: Tls
   /** `storage.maintenance.readonly.enabled`; without it never. */
@@ -91,8 +94,9 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
   const { origin = createExternalOrigin({ trustedProxies: [] }) } = parts
   const addressOf = (request: FastifyRequest) => origin.clientAddress(incomingOf(request))
   const { trouble = () => undefined, readOnly = createReadOnly(false), pages = PAGES } = parts
+  const { open = createOpenRequests() } = parts
   const headers = { ...ALWAYS, ...parts.headers }
-  const logParts: LogParts = { refusalOf, addressOf, contentTypeOf, sentOf }
+  const logParts: LogParts = { refusalOf, addressOf, contentTypeOf, sentOf, open }
   const measureRequest = metrics && createRequestMeter(metrics.recorder)
   // A request without Host is refused in refuseDoubles, in the words of the specification.
   const http = { maxHeaderSize: MAX_HEADER_BYTES, requireHostHeader: false, optimizeEmptyRequests: true }

@@ -10,6 +10,7 @@ import { openIdentity } from './auth/open.ts'
 import type { Config } from './config/config.ts'
 import { follow } from './operations/follow.ts'
 import { createLimits, type Leases } from './operations/limits.ts'
+import { createOpenRequests, type OpenRequests } from './operations/logs/open-requests.ts'
 import type { Logger } from './operations/logs.ts'
 import { countCalls, countLookups, countPurged, showState } from './operations/metrics/counts.ts'
 import { meteredStorage } from './operations/metrics/storage.ts'
@@ -93,7 +94,9 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   const health =
     storageHealth && watchStorage({ ...storageHealth, probe: registry.probe, leads, siblings, logger })
   const limits = createLimits({ leases: options.leases, limits: config.openshift.requests, recorder })
+  const open = createOpenRequests()
   const app = await createApp({
+    open,
     registry,
     ...(health !== undefined && { trouble: health.trouble }),
     logger,
@@ -144,7 +147,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     })
   }
   return {
-    stop: () => stop(app, guarded.settled, options),
+    stop: () => stop(app, guarded.settled, open, options),
     async reload({ log, storage, openshift }) {
       logger.setLevel(log.level)
       limits.set(openshift.requests)
@@ -197,12 +200,16 @@ async function listen(app: FastifyInstance, { config, logger, announce }: ServeO
 async function stop(
   app: FastifyInstance,
   settled: () => Promise<unknown>,
+  open: OpenRequests,
   { config, logger }: ServeOptions
 ): Promise<void> {
   const closed = app.close().then(() => true)
   const drainMs = Math.max(0, config.http.draintimeout - SEAL_MS)
-  if (await Promise.race([closed, pause(drainMs, false)])) return
-  logger.warn('the requests that are still open are cut; uploads keep what has come and can go on')
-  app.server.closeAllConnections()
-  await Promise.race([Promise.all([closed, settled()]), pause(SEAL_MS)])
+  if (!(await Promise.race([closed, pause(drainMs, false)]))) {
+    logger.warn('the requests that are still open are cut; uploads keep what has come and can go on')
+    open.cut()
+    app.server.closeAllConnections()
+  }
+  await Promise.race([Promise.all([closed, settled(), open.over()]), pause(SEAL_MS)])
+  open.giveUp()
 }

@@ -1,12 +1,19 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import t, { type Test } from 'tap'
-import { createClient } from '../integration/support/client.ts'
+import { createClient, digestOf } from '../integration/support/client.ts'
 import { type RunningServer, startBerth } from '../integration/support/processes.ts'
 import { processTree } from '../integration/support/vitals.ts'
 import { openWire, type Wire } from '../integration/support/wire.ts'
+import { type Line, parseLine } from '../operations/logs/support.ts'
 
-async function start(t: Test, processes: number, drain: string, root?: string): Promise<RunningServer> {
-  const env = { REGISTRY_HTTP_PROCESSES: String(processes), REGISTRY_HTTP_DRAINTIMEOUT: drain }
+async function start(
+  t: Test,
+  processes: number,
+  drain: string,
+  root?: string,
+  more: Record<string, string> = {}
+): Promise<RunningServer> {
+  const env = { REGISTRY_HTTP_PROCESSES: String(processes), REGISTRY_HTTP_DRAINTIMEOUT: drain, ...more }
   const server = await startBerth({ env, ...(root !== undefined && { root }) })
   t.teardown(() => server.stop())
   return server
@@ -15,14 +22,14 @@ async function start(t: Test, processes: number, drain: string, root?: string): 
 const workersOf = ({ pid }: RunningServer): number[] => processTree(pid).slice(1)
 
 /** An upload whose client has sent half of a chunk, and stays. */
-async function halfSent(server: RunningServer): Promise<{ wire: Wire; location: string }> {
+async function halfSent(server: RunningServer, header = ''): Promise<{ wire: Wire; location: string }> {
   const client = createClient(server.url)
   const { headers } = await client.request('POST', '/v2/a/blobs/uploads/')
   client.close()
   const location = String(headers.location)
   const wire = await openWire(server.port)
   await wire.send(`PATCH ${location} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 2000\r\n`)
-  await wire.send(`Expect: 100-continue\r\n\r\n`)
+  await wire.send(`${header}Expect: 100-continue\r\n\r\n`)
   await wire.answer()
   await wire.send(Buffer.alloc(1000))
   // Until it has been read: nothing but the end shows that.
@@ -68,4 +75,47 @@ t.test('a process that hangs does not keep the others from ending', async (t) =>
   process.kill(server.pid, 'SIGTERM')
   await server.exited
   t.match(server.log(), /stopped\n$/)
+})
+
+t.test('of requests that are cut the log tells how they ended, and that it was berth', async (t) => {
+  const AUDITED = { REGISTRY_OPENSHIFT_AUDIT_ENABLED: 'true' }
+  for (const processes of [1, 2]) {
+    const server = await start(t, processes, '0s', undefined, AUDITED)
+    const bytes = Buffer.alloc(32 * 1024 * 1024)
+    const client = createClient(server.url)
+    const target = `/v2/a/blobs/uploads/?digest=${digestOf(bytes)}`
+    const { status } = await client.request('POST', target, { body: bytes })
+    t.equal(status, 201)
+    client.close()
+    const reader = await openWire(server.port)
+    reader.pause()
+    await reader.send(
+      `GET /v2/a/blobs/${digestOf(bytes)} HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Request-Id: download\r\n\r\n`
+    )
+    const { wire } = await halfSent(server, 'X-Request-Id: upload\r\n')
+    process.kill(server.pid, 'SIGTERM')
+    await server.exited
+    reader.close()
+    wire.close()
+    const lines = server.log().trim().split('\n').map(parseLine)
+    const of = (id: string): Line[] => lines.filter((line) => line['http.request.id'] === id)
+    for (const id of ['upload', 'download']) {
+      const audits = of(id).filter((line) => line['openshift.logger'] === 'audit')
+      t.strictSame(
+        audits.map((line) => line['openshift.request.status']),
+        ['begin', 'error'],
+        `${id} with ${processes}`
+      )
+      t.match(audits[1]?.['openshift.request.error'], 'UNAVAILABLE: berth stopped')
+      const [line, ...others] = of(id).filter(({ msg }) => msg === 'response')
+      t.same(others, [])
+      t.match(line, {
+        'http.response.status': id === 'upload' ? '503' : '200',
+        'http.response.aborted': 'true',
+        'err.code': 'UNAVAILABLE',
+        'err.message': 'berth stopped before the request was over'
+      })
+    }
+    t.match(lines.at(-1), { msg: 'stopped' })
+  }
 })

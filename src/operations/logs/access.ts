@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Logger } from '../logs.ts'
-import { type LogParts, onceOver, refusalFields, requestFields, statusOf } from './requests.ts'
+import { type LogParts, onceOver, refusalFields, requestFields, STOPPED, statusOf } from './requests.ts'
 
 /** Asked every few seconds, and of no interest while the answer is as it should be. */
 const PROBES = new Set(['/', '/healthz', '/livez', '/readyz', '/extensions/v2/metrics'])
@@ -21,13 +21,21 @@ export function logRequest(
   const isAlone = request.raw.httpVersionMajor === 1
   const readBefore = hasBody && isAlone ? socket.bytesRead : 0
 
+  parts.open.begin()
   onceOver(request, reply, () => {
+    tell()
+    parts.open.end()
+  })
+
+  function tell(): void {
     const { raw } = reply
-    const status = statusOf(raw)
+    const isWhole = raw.writableEnded && raw.writableFinished
+    const isCut = !isWhole && parts.open.isCut()
+    const status = statusOf(raw, isCut)
     const isProbe = status < 400 && PROBES.has(request.originalUrl)
     const level = isProbe ? 'debug' : 'info'
     if (!logger.isWritten(level)) return
-    const refusal = parts.refusalOf(request)
+    const refusal = isCut ? STOPPED : parts.refusalOf(request)
     logger.access(level, 'response', {
       ...requestFields(request, address, parts.contentTypeOf(request)),
       'http.request.received': hasBody
@@ -38,11 +46,11 @@ export function logRequest(
       'http.response.duration': `${(performance.now() - since).toFixed(3)}ms`,
       'http.response.contenttype': reply.getHeader('content-type') as string | undefined,
       // The head has left, but not all that follows it.
-      'http.response.aborted': raw.writableEnded && raw.writableFinished ? undefined : true,
+      'http.response.aborted': isWhole ? undefined : true,
       'openshift.auth.user': parts.userOf?.(request)?.username,
       ...(refusal !== undefined && refusalFields(refusal))
     })
-  })
+  }
 }
 
 /** Bytes of the body. @param brought by the connection after the head, which counts where the body broke off */

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Fields } from './format.ts'
+import type { OpenRequests } from './open-requests.ts'
 
 /** What fastify's logger of a request calls its id, and all lines do. */
 export const REQUEST_ID = 'http.request.id'
@@ -17,6 +18,7 @@ export function requestIdOf({ headers }: Pick<IncomingMessage, 'headers'>): stri
 
 /** What the log needs to know of a refusal. */
 export interface Refusal {
+  status?: number
   code: string
   message: string
   details: readonly string[]
@@ -37,6 +39,8 @@ export interface LogParts {
   contentTypeOf(request: FastifyRequest): string | undefined
   /** How much of a body has left that is sent piece by piece. */
   sentOf(reply: FastifyReply): number | undefined
+  /** Those whose last line is still to come. */
+  open: OpenRequests
   /** Who sent it; undefined where that is not known. Absent where nobody need log in. */
   userOf?: ((request: FastifyRequest) => Person | undefined) | undefined
 }
@@ -75,8 +79,16 @@ export const userFields = (person: Person | undefined): Fields =>
     ? {}
     : { 'openshift.auth.user': person.username, 'openshift.auth.userid': person.uid || undefined }
 
-/** 499: the client left before the answer. */
-export const statusOf = (raw: ServerResponse): number => (raw.headersSent ? raw.statusCode : 499)
+/** What a request's line and its audit's say when it was berth that ended it, not its client. */
+export const STOPPED: Refusal = {
+  code: 'UNAVAILABLE',
+  message: 'berth stopped before the request was over',
+  details: []
+}
+
+/** 499: the client left before the answer; 503: berth stopped before it. */
+export const statusOf = (raw: ServerResponse, isCut: boolean): number =>
+  raw.headersSent ? raw.statusCode : isCut ? 503 : 499
 
 /** Calls back once, when the answer has left or the client has. */
 export function onceOver(request: FastifyRequest, { raw }: FastifyReply, end: () => void): void {
