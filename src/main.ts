@@ -4,6 +4,7 @@ import { flushCompileCache } from 'node:module'
 import { resolve } from 'node:path'
 import { type Config, ConfigError } from './config/config.ts'
 import type { Reading } from './config/read.ts'
+import { inOneLine } from './operations/inherit.ts'
 import { createLogger, type Logger } from './operations/logs.ts'
 import { createCounting } from './processes/counting.ts'
 import { createOwnLeases, createPodPermits, createWorkerLeases } from './processes/leasing.ts'
@@ -164,8 +165,20 @@ async function work({ config, secret }: { config: Config; secret: string }): Pro
     process.exit(0)
   })
   const { serve } = await import('./serve.ts')
-  server.resolve(
-    await serve({
+  try {
+    await begin()
+  } catch (error) {
+    // What keeps the first process from starting keeps berth from it: whoever starts it is told.
+    if (place === 1 && process.env[AGAIN] === undefined) throw error
+    const text = `process ${place} of ${config.http.processes} cannot start`
+    const reason = explain(error)
+    if (reason === undefined) logger.fatal(error, text)
+    else logger.fatal(`${text}: ${inOneLine(reason)}`)
+    process.exit(1)
+  }
+
+  async function begin(): Promise<void> {
+    const serving = await serve({
       config,
       secret,
       environment: process.env,
@@ -180,8 +193,9 @@ async function work({ config, secret }: { config: Config; secret: string }): Pro
       leases: permits.leases,
       metrics: await metrics
     })
-  )
-  tell({ type: 'serving' })
+    server.resolve(serving)
+    tell({ type: 'serving' })
+  }
 }
 
 /** Whatever ends the process, the log has all that was to be said. */

@@ -9,6 +9,7 @@ import { createKeyRing, deriveKeys, type KeyRing, TOKEN_LIFE_MS } from './auth/k
 import { openIdentity } from './auth/open.ts'
 import type { Config } from './config/config.ts'
 import { follow } from './operations/follow.ts'
+import { createInherit, inOneLine } from './operations/inherit.ts'
 import { createLimits, type Leases } from './operations/limits.ts'
 import { createOpenRequests, type OpenRequests } from './operations/logs/open-requests.ts'
 import type { Logger } from './operations/logs.ts'
@@ -18,8 +19,15 @@ import { schedulePurge } from './operations/purge.ts'
 import { answerAlways, createReadOnly } from './operations/read-only.ts'
 import { guardStorage } from './operations/storage-guard.ts'
 import { watchStorage } from './operations/storage-health.ts'
-import { isSameTls, readTlsFiles, type TlsContext } from './operations/tls-files.ts'
-import { createRegistry, type Siblings } from './registry/registry.ts'
+import {
+  formatTls,
+  isSameTls,
+  parseTls,
+  readTlsFiles,
+  type TlsContext,
+  type TlsOptions
+} from './operations/tls-files.ts'
+import { createRegistry, type Inherit, type Siblings } from './registry/registry.ts'
 
 /** For uploads that were cut, to make safe what has come of them. It is the last part of the drain. */
 export const SEAL_MS = 1000
@@ -32,6 +40,9 @@ const BACKLOG = 4096
 
 /** So often the TLS files are read anew. */
 const TLS_MS = 5000
+
+/** By which processes ask each other for them. */
+const TLS_TOPIC = 'tls files'
 
 /** Replicas may notice new TLS files so long after each other: a kubelet brings a Secret's up to date once a minute. */
 const SETTLE_MS = 120_000
@@ -64,7 +75,8 @@ export interface Serving {
 export async function serve(options: ServeOptions): Promise<Serving> {
   const { config, logger, siblings, leads, metrics } = options
   const recorder = metrics?.recorder
-  const tls = config.http.tls && (await readTlsFiles(config.http.tls))
+  const inherit = createInherit(siblings, logger)
+  const tls = config.http.tls && (await openTlsFiles(config.http.tls, inherit))
   const { storageHealth } = config
   const opened = await openStorage(config.storage)
   const readOnly = createReadOnly(config.storage.maintenance.readonly.enabled)
@@ -114,6 +126,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     identity: await openIdentity({
       ...options,
       keys,
+      inherit,
       owners: registry.owners,
       calls: recorder && countCalls(recorder)
     }),
@@ -158,23 +171,35 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   }
 }
 
+/** @throws TlsFileError where no sibling holds better ones */
+function openTlsFiles(files: TlsOptions, inherit: Inherit): Promise<TlsContext> {
+  return inherit(
+    TLS_TOPIC,
+    () => readTlsFiles(files),
+    (held) => parseTls(files, held)
+  )
+}
+
 /** Takes up renewed TLS files: connections made before go on, new ones get the new certificate, and tokens are signed with keys of the new key. */
 function followTls(
   app: FastifyInstance,
   first: TlsContext,
   keys: KeyRing,
-  { config, secret, logger }: ServeOptions
+  { config, secret, logger, siblings }: ServeOptions
 ): void {
+  let current = first
+  siblings.onQuestion(TLS_TOPIC, () => formatTls(current))
   const { stop } = follow({
     first,
     read: async () => (config.http.tls === undefined ? first : readTlsFiles(config.http.tls)),
     isSame: isSameTls,
     onChange(tls) {
+      current = tls
       if (app.server instanceof SecureServer) app.server.setSecureContext(tls)
       keys.replace(deriveKeys(secret, tls.key))
       logger.info('the TLS files have changed: new connections get the new certificate')
     },
-    onProblem: (message) => logger.warn(`the former TLS files stay in use: ${message}`),
+    onProblem: (message) => logger.warn(`the former TLS files stay in use: ${inOneLine(message)}`),
     everyMs: TLS_MS
   })
   app.addHook('onClose', async () => stop())

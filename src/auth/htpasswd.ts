@@ -4,6 +4,7 @@ import bcrypt from 'bcrypt'
 import { LRUCache } from 'lru-cache'
 import { createLine, LineError } from '../kubernetes/line.ts'
 import { quote } from '../oci/error.ts'
+import type { Inherit, Siblings } from '../registry/siblings.ts'
 
 /** The users of a file as Apache's `htpasswd -B` makes it. */
 export interface Htpasswd {
@@ -25,18 +26,29 @@ export class HtpasswdError extends Error {
 interface HtpasswdOptions {
   path: string
   logger: { warn(text: string): void }
+  /** Other processes that go by the same file. */
+  siblings?: Siblings
+  inherit?: Inherit
   /** In milliseconds, from any start. */
   now?: () => number
   compare?: (password: string, hash: string) => Promise<boolean>
 }
 
-interface Users {
-  hashes: Map<string, string>
-  /** Of each of them. */
-  costs: number[]
+interface Versioned {
+  /** The file's content. */
+  text: string
   /** Of which file this is the content, and of which version of it. */
   version: string
 }
+
+interface Users extends Versioned {
+  hashes: Map<string, string>
+  /** Of each of them. */
+  costs: number[]
+}
+
+/** By which processes ask each other for the file. */
+const TOPIC = 'htpasswd'
 
 const LOOK_MS = 1000
 const FILE_LIMIT = 1024 * 1024
@@ -69,21 +81,35 @@ const OTHER_HASHES: [RegExp, string][] = [
 /** At most so many problems of a file are told. */
 const MOST_TOLD = 10
 
-/** @throws HtpasswdError when the file cannot be read. Later its former content stays, and a warning is logged */
+/** @throws HtpasswdError when the file cannot be read, and no sibling has read it. Later its former content stays, and a warning is logged */
 export async function openHtpasswd(options: HtpasswdOptions): Promise<Htpasswd> {
-  const { path, logger, now = () => performance.now(), compare = bcrypt.compare } = options
+  const {
+    path,
+    logger,
+    siblings,
+    inherit = (_topic, read) => read(),
+    now = () => performance.now(),
+    compare = bcrypt.compare
+  } = options
   const key = createSecretKey(randomBytes(32)) // of a Buffer each HMAC would make one
   const good = new LRUCache<string, true>({ max: MOST_REMEMBERED })
   const running = new Map<string, Promise<boolean | 'busy'>>()
   const line = createLine(AT_ONCE, MOST_WAITING)
 
-  let users = await load()
+  let users = usersOf(
+    await inherit(
+      TOPIC,
+      () => readVersioned(path),
+      // Whatever the file is when it can be read again, it is another version.
+      (text) => ({ text, version: '' })
+    )
+  )
+  siblings?.onQuestion(TOPIC, () => users.text)
   let lookedAt = now()
   let look: Promise<void> | undefined
   let complaint = ''
 
-  async function load(): Promise<Users> {
-    const { text, version } = await readVersioned(path)
+  function usersOf({ text, version }: Versioned): Users {
     const { hashes, problems } = parseUsers(text)
     if (problems.length > 0) {
       const others = problems.length - MOST_TOLD
@@ -91,12 +117,12 @@ export async function openHtpasswd(options: HtpasswdOptions): Promise<Htpasswd> 
       logger.warn(`${path}: ${told.join('; ')}`)
     }
     if (hashes.size === 0) logger.warn(`${path} names nobody who can log in: ${REMEDY(path)}`)
-    return { hashes, costs: [...hashes.values()].map(costOf), version }
+    return { hashes, costs: [...hashes.values()].map(costOf), text, version }
   }
 
   async function lookAgain(): Promise<void> {
     try {
-      if ((await versionOf(path)) !== users.version) users = await load()
+      if ((await versionOf(path)) !== users.version) users = usersOf(await readVersioned(path))
       complaint = ''
     } catch (error) {
       const { message } = error as Error
@@ -171,7 +197,7 @@ async function versionOf(path: string): Promise<string> {
 }
 
 /** The version is from before the content: what changes in between is read at the next look. */
-async function readVersioned(path: string): Promise<{ text: string; version: string }> {
+async function readVersioned(path: string): Promise<Versioned> {
   const version = await versionOf(path)
   try {
     await using file = await open(path)

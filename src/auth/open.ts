@@ -3,7 +3,7 @@ import type { ApiServer } from '../kubernetes/api-server.ts'
 import type { Connection } from '../kubernetes/connection.ts'
 import type { OnCall } from '../kubernetes/measured.ts'
 import type { Owners } from '../registry/owners.ts'
-import type { Siblings } from '../registry/siblings.ts'
+import type { Inherit, Siblings } from '../registry/siblings.ts'
 import { ANONYMOUS, type Authority } from './authority.ts'
 import { createFailures } from './failures.ts'
 import type { IdentityParts } from './identity.ts'
@@ -16,6 +16,7 @@ export interface OpenIdentityOptions {
   keys: KeyRing
   environment: Readonly<Record<string, string | undefined>>
   siblings: Siblings
+  inherit: Inherit
   /** Whether this process says what only one of a pod's need say. */
   leads: boolean
   owners: Owners
@@ -118,13 +119,13 @@ async function introduce(
   }
 }
 
-async function openLocal({ config, logger }: OpenIdentityOptions): Promise<Asked> {
+async function openLocal({ config, logger, siblings, inherit }: OpenIdentityOptions): Promise<Asked> {
   const [{ openHtpasswd }, { createLocalAuthority }] = await Promise.all([
     import('./htpasswd.ts'),
     import('./local.ts')
   ])
   const { path, realm, anonymouspull } = config.htpasswd
-  const { check, knows } = await openHtpasswd({ path, logger })
+  const { check, knows } = await openHtpasswd({ path, logger, siblings, inherit })
   return {
     authority: createLocalAuthority({ check, knows, realm, anonymousPull: anonymouspull }),
     close: () => {}

@@ -31,7 +31,7 @@ const BLOCK = /-----BEGIN CERTIFICATE-----[^-]*(?:-----END CERTIFICATE-----)?/g
 
 /** @throws TlsFileError */
 export async function readTlsFiles(options: TlsOptions): Promise<TlsContext> {
-  const { minVersion, ciphers, clientcas } = options
+  const { clientcas } = options
   const problems: string[] = []
 
   async function read(path: string, setting: string, check: (text: Buffer) => string | undefined) {
@@ -59,19 +59,33 @@ export async function readTlsFiles(options: TlsOptions): Promise<TlsContext> {
     )
   }
   if (problems.length > 0 || !cert || !key) throw new TlsFileError(problems.join('\n  '))
-  const context = {
-    cert,
-    key,
-    minVersion,
-    ...(ciphers !== undefined && { ciphers }),
-    ...(ca.length > 0 && { ca: ca.filter((bytes) => bytes !== undefined) })
-  }
+  const authorities = ca.filter((bytes) => bytes !== undefined)
+  const context = contextOf(options, cert, key, authorities)
   try {
     createSecureContext(context)
   } catch (error) {
     throw new TlsFileError(`${CERTIFICATE}, ${KEY}: OpenSSL cannot use them: ${(error as Error).message}`)
   }
   return context
+}
+
+/** What the files held, for another process that cannot read them any more. It has the key: not for a log. */
+export const formatTls = ({ cert, key, ca = [] }: TlsContext): string =>
+  JSON.stringify([cert, key, ...ca].map((bytes) => bytes.toString('base64')))
+
+/** @param held from formatTls */
+export function parseTls(options: Pick<TlsOptions, 'minVersion' | 'ciphers'>, held: string): TlsContext {
+  const [cert, key, ...ca] = (JSON.parse(held) as string[]).map((text) => Buffer.from(text, 'base64'))
+  return contextOf(options, cert as Buffer, key as Buffer, ca)
+}
+
+function contextOf(
+  { minVersion, ciphers }: Pick<TlsOptions, 'minVersion' | 'ciphers'>,
+  cert: Buffer,
+  key: Buffer,
+  ca: Buffer[]
+): TlsContext {
+  return { cert, key, minVersion, ...(ciphers !== undefined && { ciphers }), ...(ca.length > 0 && { ca }) }
 }
 
 export const isSameTls = (one: TlsContext, other: TlsContext): boolean =>

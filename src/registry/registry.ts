@@ -13,7 +13,7 @@ import { createTurns, type Turns } from './turns.ts'
 import { createUploads, type Uploads } from './uploads.ts'
 
 export { ObjectNotFound, StorageFull, StorageUnavailable } from '../../storage/driver.ts'
-export type { Answer, Siblings } from './siblings.ts'
+export type { Answer, Inherit, Siblings } from './siblings.ts'
 
 /** What a registry does, over any storage driver; it knows no HTTP. */
 export interface Registry {

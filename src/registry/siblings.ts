@@ -18,3 +18,12 @@ export const alone: Siblings = {
   ask: async () => [],
   onQuestion: () => {}
 }
+
+/**
+ * Reads files at the start of a process. Where they are wrong by now, it goes on with what its siblings read when they
+ * were right, as these do themselves.
+ * @param topic on which siblings answer what they hold
+ * @param parse takes such an answer
+ * @throws what `read` throws, where no sibling holds anything
+ */
+export type Inherit = <T>(topic: string, read: () => Promise<T>, parse: (held: string) => T) => Promise<T>

@@ -1,4 +1,4 @@
-import { copyFileSync, readFileSync } from 'node:fs'
+import { copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { request } from 'node:https'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -6,6 +6,8 @@ import { connect, type TLSSocket } from 'node:tls'
 import { hash } from 'bcrypt'
 import t from 'tap'
 import { type RunningServer, startBerth } from '../integration/support/processes.ts'
+import { eventually } from '../integration/support/verdict.ts'
+import { workersOf } from '../integration/support/workers.ts'
 
 /** For these tests alone: a certificate for 127.0.0.1 that nobody trusts. */
 const CERTIFICATE = join(import.meta.dirname, 'tls', 'localhost.crt')
@@ -119,4 +121,50 @@ t.test('a renewed certificate is taken up by all processes, and tokens stay good
   }
   t.match(server.log(), 'the former TLS files stay in use')
   t.match(server.log(), 'the TLS files have changed')
+})
+
+t.test('a process that takes the place of another goes on with what is in use', async (t) => {
+  const folder = t.testdir({ htpasswd: `user:${await hash('password', 4)}\n` })
+  const [certificate, key, users] = ['tls.crt', 'tls.key', 'htpasswd'].map((name) => join(folder, name)) as [
+    string,
+    string,
+    string
+  ]
+  copyFileSync(CERTIFICATE, certificate)
+  copyFileSync(KEY, key)
+  const server = await start(certificate, key, {
+    REGISTRY_HTTP_PROCESSES: '2',
+    REGISTRY_AUTH: 'htpasswd',
+    REGISTRY_AUTH_HTPASSWD_PATH: users,
+    REGISTRY_HTTP_SECRET: 'a secret for this test'
+  })
+  t.teardown(() => server.stop())
+  const { port } = server
+  const basic = `Basic ${Buffer.from('user:password').toString('base64')}`
+  const former = await serialNumber(port)
+  copyFileSync(join(import.meta.dirname, '../kubernetes/tls/server.key'), key)
+  rmSync(users)
+  for (let round = 0; round < 2; round++) {
+    const [victim = 0] = workersOf(server)
+    process.kill(victim, 'SIGKILL')
+    await eventually(() => server.log().split('serves again').length === round + 2, 20_000)
+  }
+  // Both of them have read nothing themselves.
+  for (let count = 0; count < 8; count++) {
+    t.equal(await serialNumber(port), former)
+    t.equal((await ask(port, '/v2/', basic)).status, 200)
+  }
+  t.match(server.log(), /goes on with what the others hold: http.tls.key/)
+  t.match(server.log(), /goes on with what the others hold: the htpasswd file/)
+  t.notMatch(server.log(), /cannot start|PRIVATE KEY|\$2/)
+
+  for (const worker of workersOf(server)) process.kill(worker, 'SIGKILL')
+  await eventually(
+    () => /level=fatal msg="process . of 2 cannot start: http.tls.key/.test(server.log()),
+    20_000
+  )
+  copyFileSync(KEY, key)
+  writeFileSync(users, `user:${await hash('password', 4)}\n`)
+  await eventually(() => server.log().split('serves again').length > 4, 20_000)
+  t.equal((await ask(port, '/v2/', basic)).status, 200)
 })
