@@ -4,8 +4,8 @@ import { flushCompileCache } from 'node:module'
 import { resolve } from 'node:path'
 import { type Config, ConfigError } from './config/config.ts'
 import type { Reading } from './config/read.ts'
-import { inOneLine } from './operations/inherit.ts'
 import { createLogger, type Logger } from './operations/logs.ts'
+import { inOneLine } from './operations/one-line.ts'
 import { createCounting } from './processes/counting.ts'
 import { createOwnLeases, createPodPermits, createWorkerLeases } from './processes/leasing.ts'
 import type { FromPrimary, FromWorker } from './processes/messages.ts'
@@ -18,7 +18,7 @@ const AGAIN = 'BERTH_PROCESS_AGAIN'
 /** What holds, as JSON: a file may have changed since, and all processes are to agree. */
 const CONFIG = 'BERTH_CONFIG'
 
-/** Set when an image is built, for the metrics. */
+/** Set when an image is built, for the metrics and --version. */
 const COMMIT = 'BERTH_COMMIT'
 
 /** A signal that comes again so soon is the same one. */
@@ -37,14 +37,19 @@ const LEAST_STOP_MS = 2000
 async function main(): Promise<void> {
   if (cluster.isWorker) return work(JSON.parse(process.env[CONFIG] ?? ''))
   // What reads it is for the primary alone.
-  const [{ parseCommand }, { readConfig }] = await Promise.all([
+  const [{ parseCommand, USAGE }, { readConfig }] = await Promise.all([
     import('./config/command.ts'),
     import('./config/read.ts')
   ])
   const command = parseCommand(process.argv.slice(2))
+  if (command.name === 'help') return console.log(USAGE)
+  if (command.name === 'version') return printVersion()
   const reading = await readConfig(process.env, command.file)
-  if (command.name !== 'serve') {
-    if (command.name === 'config') await print(reading)
+  if (command.name === 'config') return print(reading)
+  if (command.name === 'check') {
+    for (const warning of reading.warnings) console.error(warning)
+    // What is merely ignored is no mistake; a name that nobody knows is misspelt.
+    if (reading.unknown.length > 0) process.exitCode = 1
     return
   }
   const { config, warnings } = reading
@@ -79,6 +84,11 @@ async function print(reading: Reading): Promise<void> {
   const { printConfig } = await import('./config/print.ts')
   process.stdout.write(printConfig(reading))
   for (const warning of reading.warnings) console.error(`# ${warning}`)
+}
+
+async function printVersion(): Promise<void> {
+  const { readVersion } = await import('./operations/metrics/open.ts')
+  console.log(['berth', await readVersion(), process.env[COMMIT] ?? ''].join(' ').trim())
 }
 
 async function startAlone(config: Config, secret: string, logger: Logger): Promise<Serving> {
@@ -291,7 +301,8 @@ if (import.meta.main) {
     flushCompileCache()
   } catch (error) {
     const reason = explain(error)
-    console.error(reason === undefined ? error : `berth cannot start: ${reason}`)
+    if ((error as Error).name === 'CommandError') console.error(`berth: ${(error as Error).message}`)
+    else console.error(reason === undefined ? error : `berth cannot start: ${reason}`)
     process.exitCode = 1
     if (cluster.isWorker) process.exit(1)
   }

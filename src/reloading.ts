@@ -7,6 +7,7 @@ import { reload } from './config/reload.ts'
 import { defaultOf, type Path, SETTINGS } from './config/schema.ts'
 import { follow } from './operations/follow.ts'
 import type { Logger } from './operations/logs.ts'
+import { inOneLine } from './operations/one-line.ts'
 
 /** So often the file is looked at. */
 const LOOK_MS = 5000
@@ -41,7 +42,7 @@ export function followFile({ reading, file, env, logger, apply }: ReloadingOptio
       text = await readFile(file, 'utf8')
       now = await readConfig(env, file)
     } catch (error) {
-      logger.error(`the configuration stays as it was, since ${(error as Error).message}`)
+      logger.error(`the configuration stays as it was, since ${inOneLine((error as Error).message)}`)
       return
     }
     for (const warning of now.warnings) if (!current.warnings.includes(warning)) logger.warn(warning)

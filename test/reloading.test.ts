@@ -35,3 +35,24 @@ t.test('what the file says counts, also when it said the same when it was looked
   await until(3)
   t.strictSame(states, [true, false, true])
 })
+
+t.test('what is wrong with the file is told in one line', async (t) => {
+  const file = join(t.testdir({ 'config.yml': text(false) }), 'config.yml')
+  const errors: unknown[] = []
+  const { reload } = followFile({
+    reading: await readConfig({}, file),
+    file,
+    env: {},
+    logger: { info: () => {}, warn: () => {}, error: (problem: unknown) => errors.push(problem) },
+    async apply() {
+      t.fail('nothing has changed')
+    }
+  })
+  writeFileSync(file, text(true).replace('5000', 'x').replace('0.1', '0.2'))
+  await reload()
+  t.strictSame(errors, [
+    `the configuration stays as it was, since the configuration has 2 problems: ${file}:1: version must be 0.1; ` +
+      `${file}:5: http.addr must be host:port with a port up to 65535, such as 127.0.0.1:5000, [::1]:5000 or :5000 ` +
+      'for every address'
+  ])
+})

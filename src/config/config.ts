@@ -112,7 +112,8 @@ export class ConfigError extends Error {
   override readonly name = 'ConfigError'
   readonly problems: readonly string[]
   constructor(problems: readonly string[], notes: readonly string[] = []) {
-    super(`the configuration has ${problems.length} problem(s):\n  ${[...problems, ...notes].join('\n  ')}`)
+    const count = problems.length === 1 ? 'a problem' : `${problems.length} problems`
+    super(`the configuration has ${count}:\n  ${[...problems, ...notes].join('\n  ')}`)
     this.problems = problems
   }
 }

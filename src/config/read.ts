@@ -11,6 +11,8 @@ export interface Reading {
   readonly config: Config
   /** What nothing comes of: a line for what berth does not do, and one for what it does not know. */
   readonly warnings: readonly string[]
+  /** Names of what berth does not know. */
+  readonly unknown: readonly string[]
   /** What was given, below the settings' names. */
   readonly root: Section
   /** The path of the file, if there is one. */
@@ -56,7 +58,7 @@ export async function readConfig(env: Environment, file?: string): Promise<Readi
     ...strange,
     ...tlsWarnings(value)
   ]
-  return { config, warnings, root, file: path, value }
+  return { config, warnings, unknown, root, file: path, value }
 }
 
 /** What the whole file lacks comes first, what is said elsewhere last. */

@@ -1,4 +1,5 @@
 import type { Inherit, Siblings } from '../registry/registry.ts'
+import { inOneLine } from './one-line.ts'
 
 /** A process that does not say by then what it goes by is left out. */
 const PATIENCE_MS = 2000
@@ -16,6 +17,3 @@ export function createInherit(siblings: Siblings, logger: { warn(text: string): 
     }
   }
 }
-
-/** Several problems, which an administrator reads one below the other, for a line of the log. */
-export const inOneLine = (text: string): string => text.replaceAll(/\n\s*/g, '; ')

@@ -59,13 +59,19 @@ t.test('the command line is that of distribution, and config', async (t) => {
   t.strictSame(parseCommand(['config']), { name: 'config', file: undefined })
   t.strictSame(parseCommand(['config', '/c']), { name: 'config', file: '/c' })
   t.strictSame(parseCommand(['config', '/c', '--check']), { name: 'check', file: '/c' })
-  for (const wrong of [
-    ['--help'],
-    ['a', 'b'],
-    ['serve', '--check'],
-    ['config', '--chekc'],
-    ['serve', 'a', 'b']
-  ]) {
-    t.throws(() => parseCommand(wrong), { message: /berth \[serve\] \[FILE\]/ }, wrong.join(' '))
+  for (const help of [['--help'], ['-h'], ['config', '--help'], ['serve', '/c', '-h']]) {
+    t.equal(parseCommand(help).name, 'help')
+  }
+  t.equal(parseCommand(['--version']).name, 'version')
+  for (const [wrong, problem] of [
+    [['a', 'b'], /^one file at most, not 2: a, b\n/],
+    [['serve', '--check'], /^--check is no option here\n/],
+    [['config', '--chekc'], /^--chekc is no option here \(did you mean --check\?\)\n/],
+    [['config', '--version'], /^--version is no option here\n/],
+    [['serve', 'a', 'b'], /^one file at most/]
+  ] as const) {
+    const error = { name: 'CommandError', message: problem }
+    t.throws(() => parseCommand(wrong), error, wrong.join(' '))
+    t.throws(() => parseCommand(wrong), { message: /berth \[serve\] \[FILE\]/ })
   }
 })

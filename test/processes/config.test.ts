@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { createClient } from '../integration/support/client.ts'
@@ -56,5 +56,28 @@ t.test('config prints what holds, and --check what is wrong', async (t) => {
   const wrong = run(['config', '--check', file], { REGISTRY_LOG_LEVEL: 'loud' })
   t.equal(wrong.status, 1)
   t.match(wrong.stderr, /REGISTRY_LOG_LEVEL: must be one of/)
+  t.match(wrong.stderr, /^berth cannot start: the configuration has a problem:\n/)
+  const misspelt = run(['config', '--check', file], { REGISTRY_LOG_FORMATER: 'json' })
+  t.strictSame(misspelt, {
+    status: 1,
+    stdout: '',
+    stderr:
+      'ignored, since berth does not know them: REGISTRY_LOG_FORMATER (did you mean REGISTRY_LOG_FORMATTER?)\n'
+  })
+  const ignored = run(['config', '--check', file], { REGISTRY_REDIS_ADDR: 'localhost:6379' })
+  t.match(ignored, { status: 0, stderr: /it uses no Redis/ })
   for (const { stdout, stderr } of [printed, wrong]) t.notMatch(stdout + stderr, /hunter2/)
+})
+
+t.test('it says how it is called, and what it is', async (t) => {
+  const help = run(['--help'])
+  t.match(help, { status: 0, stdout: /^berth \[serve\] \[FILE\]/, stderr: '' })
+  const { version } = JSON.parse(readFileSync('package.json', 'utf8'))
+  t.strictSame(run(['--version'], { BERTH_COMMIT: '0123abc' }), {
+    status: 0,
+    stdout: `berth ${version} 0123abc\n`,
+    stderr: ''
+  })
+  const wrong = run(['config', '--chek'])
+  t.match(wrong, { status: 1, stdout: '', stderr: /^berth: --chek is no option here .*\n\nberth \[serve\]/ })
 })

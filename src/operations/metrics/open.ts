@@ -68,7 +68,8 @@ function createLazily(load: () => Promise<Metrics>): Metrics {
   }
 }
 
-async function readVersion(): Promise<string> {
+/** As package.json has it. */
+export async function readVersion(): Promise<string> {
   const text = await readFile(new URL('../../../package.json', import.meta.url), 'utf8')
   return JSON.parse(text).version
 }
