@@ -4,9 +4,10 @@ import Fastify, { type FastifyInstance, type FastifyRequest, type HTTPMethods, L
 import { guardAccess } from './auth/access.ts'
 import { createExternalOrigin, type ExternalOrigin, incomingOf } from './auth/external-origin.ts'
 import type { Identity, IdentityParts } from './auth/identity.ts'
+import { answerBadConnection } from './http/bad-connections.ts'
 import { baseRoutes } from './http/base.ts'
 import { blobRoutes } from './http/blobs.ts'
-import { answerBadHttp, refusalOf, sendError } from './http/errors.ts'
+import { refusalOf, sendError } from './http/errors.ts'
 import { manifestRoutes } from './http/manifests.ts'
 import { metricsRoutes } from './http/metrics.ts'
 import { boundPipeline } from './http/pipelining.ts'
@@ -122,14 +123,14 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
       if (!isHttp2(request)) reply.header('connection', 'close')
       sendError(error, request, reply.headers(headers).header('x-request-id', request.id))
     },
-    clientErrorHandler: answerBadHttp
+    clientErrorHandler: (error, socket) => answerBadConnection(error, socket, logger)
   })
 
   // 100 Continue is sent when a handler begins to read the body, not by the server on its own.
   app.server.on('checkContinue', (request, response) => app.routing(request, response))
 
   if (tls !== undefined) {
-    await prepareTls(app, tls, { idleMs: KEEP_ALIVE_MS, maxHeaderBytes: MAX_HEADER_BYTES })
+    await prepareTls(app, tls, { idleMs: KEEP_ALIVE_MS, maxHeaderBytes: MAX_HEADER_BYTES, log: logger })
   }
 
   if (metrics !== undefined) measureTraffic(app.server, metrics.recorder)

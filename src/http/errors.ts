@@ -1,5 +1,4 @@
-import { type ServerResponse, STATUS_CODES } from 'node:http'
-import type { Socket } from 'node:net'
+import type { ServerResponse } from 'node:http'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { RegistryError } from '../oci/error.ts'
 import { ObjectNotFound, StorageFull, StorageUnavailable } from '../registry/registry.ts'
@@ -60,25 +59,4 @@ export function answerUnknownMethod(answer: ServerResponse): void {
   const refusal = new RegistryError('METHOD_NOT_ALLOWED')
   answer.once('finish', () => streamOf(answer)?.close()) // whatever of a body is still to come
   answer.writeHead(refusal.status, { 'content-type': 'application/json' }).end(JSON.stringify(refusal))
-}
-
-/**
- * Answers what is not HTTP, or too much of it, before there is a request: the parser has given the connection up.
- * Node's own answer has no body that tells why.
- */
-export function answerBadHttp(error: NodeJS.ErrnoException, socket: Socket): void {
-  const current = (socket as Socket & { _httpMessage?: ServerResponse | null })._httpMessage
-  // An answer that is under way must not be mixed with this one.
-  if (error.code === 'ECONNRESET' || !socket.writable || current?.headersSent) {
-    socket.destroy()
-    return
-  }
-  const status =
-    error.code === 'HPE_HEADER_OVERFLOW' ? 431 : error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 408 : 400
-  const detail = status === 431 ? 'the headers are longer than 64 KiB' : 'not a valid HTTP request'
-  const body = JSON.stringify(new RegistryError('REQUEST_INVALID', detail))
-  socket.end(
-    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nconnection: close\r\n` +
-      `content-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
-  )
 }
