@@ -260,14 +260,16 @@ function onSignals(
 }
 
 function startLine({ http, storage, auth }: Config, address: string): string {
+  const isReadOnly = storage.maintenance.readonly.enabled
+  const may = isReadOnly ? 'may pull' : 'may pull, push and delete'
   const who = {
-    none: 'everybody who can connect may pull, push and delete (REGISTRY_AUTH=none)',
-    openshift: 'the cluster says who may pull, push and delete',
-    htpasswd: 'users of the htpasswd file may pull, push and delete',
-    nobody: 'everybody on this machine may pull, push and delete; nobody else can connect'
+    none: `everybody who can connect ${may} (REGISTRY_AUTH=none)`,
+    openshift: `the cluster says who ${may}`,
+    htpasswd: `users of the htpasswd file ${may}`,
+    nobody: `everybody on this machine ${may}; nobody else can connect`
   }[auth ?? 'nobody']
   const processes = http.processes === 1 ? '1 process' : `${http.processes} processes`
-  const how = storage.maintenance.readonly.enabled ? 'read-only, on what lies in' : 'stores in'
+  const how = isReadOnly ? 'read-only, on what lies in' : 'stores in'
   return `berth listens on ${address} with ${processes}, ${how} ${resolve(storage.filesystem.rootdirectory)}; ${who}`
 }
 

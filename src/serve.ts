@@ -1,4 +1,5 @@
 import type { AddressInfo } from 'node:net'
+import { resolve } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { Server as SecureServer } from 'node:tls'
 import type { FastifyInstance } from 'fastify'
@@ -28,7 +29,7 @@ import {
   type TlsContext,
   type TlsOptions
 } from './operations/tls-files.ts'
-import { createRegistry, type Inherit, type Siblings } from './registry/registry.ts'
+import { createRegistry, type Inherit, type Registry, type Siblings } from './registry/registry.ts'
 
 /** For uploads that were cut, to make safe what has come of them. It is the last part of the drain. */
 export const SEAL_MS = 1000
@@ -147,6 +148,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   })
   if (tls !== undefined) followTls(app, tls, keys, options)
   await listen(app, options)
+  if (leads) tellIfEmpty(registry, options)
   const { uploadpurging } = config.storage.maintenance
   if (leads && uploadpurging.enabled) {
     const { uploads, purging } = registry
@@ -204,6 +206,17 @@ function followTls(
     everyMs: TLS_MS
   })
   app.addHook('onClose', async () => stop())
+}
+
+/** A volume that is not mounted looks like a new one. */
+async function tellIfEmpty({ repositories }: Registry, { config, logger }: ServeOptions): Promise<void> {
+  try {
+    for await (const _ of repositories.folders()) return
+    const root = resolve(config.storage.filesystem.rootdirectory)
+    logger.info(`nothing is stored in ${root} yet; if something should be, is its volume mounted?`)
+  } catch {
+    // Whoever asks for something is told.
+  }
 }
 
 async function listen(app: FastifyInstance, { config, logger, announce }: ServeOptions): Promise<void> {

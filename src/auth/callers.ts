@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { LineError } from '../kubernetes/line.ts'
 import type { UserInfo } from '../kubernetes/user-info.ts'
-import { RegistryError } from '../oci/error.ts'
+import { quote, RegistryError } from '../oci/error.ts'
 import { ANONYMOUS, type Authority } from './authority.ts'
 import { type ChallengeOptions, challenge } from './challenge.ts'
 import { type Credential, fingerprintOf, parseAuthorization } from './credentials.ts'
@@ -79,8 +79,12 @@ export function createCallers({ authority, tokens, failures, origin, hash }: Cal
     )
   }
 
-  function wrong({ log }: FastifyRequest, { secret }: Shown): RegistryError {
-    log.info(`refused: credential ${fingerprint(secret)} is nobody's, or has expired`)
+  function wrong({ log }: FastifyRequest, { secret, name }: Shown): RegistryError {
+    const isPassword = authority.isLocal && name !== undefined
+    const what = isPassword
+      ? `this is not the password of ${quote(name)}, or there is no such user`
+      : `credential ${fingerprint(secret)} is nobody's, or has expired`
+    log.info(`refused: ${what}`)
     const problem = 'the credential is wrong, has expired or is meant for others: log in again'
     return new RegistryError('UNAUTHORIZED', problem)
   }

@@ -22,6 +22,8 @@ export interface Refusal {
   code: string
   message: string
   details: readonly string[]
+  /** What its client was told; `inItsOwnWords`: the details in place of the message. */
+  entry: { message: string; inItsOwnWords?: true }
 }
 
 export interface Person {
@@ -68,10 +70,10 @@ export function requestFields(
 }
 
 /** @param refusal why the request was refused */
-export function refusalFields({ code, message, details }: Refusal): Fields {
-  // The message ends with the details.
+export function refusalFields({ code, details, entry: { message, inItsOwnWords } }: Refusal): Fields {
   const detail = details.length === 0 ? undefined : details.slice(0, 3).join(', ')
-  return { 'err.code': code, 'err.message': message.split('; ', 1)[0], 'err.detail': detail }
+  if (detail !== undefined && inItsOwnWords) return { 'err.code': code, 'err.message': detail }
+  return { 'err.code': code, 'err.message': message, 'err.detail': detail }
 }
 
 export const userFields = (person: Person | undefined): Fields =>
@@ -79,11 +81,14 @@ export const userFields = (person: Person | undefined): Fields =>
     ? {}
     : { 'openshift.auth.user': person.username, 'openshift.auth.userid': person.uid || undefined }
 
+const CUT = 'berth stopped before the request was over'
+
 /** What a request's line and its audit's say when it was berth that ended it, not its client. */
 export const STOPPED: Refusal = {
   code: 'UNAVAILABLE',
-  message: 'berth stopped before the request was over',
-  details: []
+  message: CUT,
+  details: [],
+  entry: { message: CUT }
 }
 
 /** 499: the client left before the answer; 503: berth stopped before it. */

@@ -2,7 +2,9 @@ import { once } from 'node:events'
 import { request } from 'node:http'
 import { setTimeout as pause } from 'node:timers/promises'
 import t, { type Test } from 'tap'
+import type { AppParts } from '../../../src/app.ts'
 import { createExternalOrigin } from '../../../src/auth/external-origin.ts'
+import { createReadOnly } from '../../../src/operations/read-only.ts'
 import { StorageUnavailable } from '../../../storage/driver.ts'
 import { memoryStorage } from '../../../storage/memory.ts'
 import { as, basic, world } from '../../auth/world.ts'
@@ -23,10 +25,10 @@ interface Logged extends Berth {
 }
 
 /** A server that listens and notes its requests. */
-async function logged(t: Test, before: Interpose = () => {}): Promise<Logged> {
+async function logged(t: Test, before: Interpose = () => {}, parts: Partial<AppParts> = {}): Promise<Logged> {
   const { logger, lines, text } = fileLogger(t)
   const storage = interposed(memoryStorage(), before)
-  const world = await berth(t, { storage, logger, accessLog: true })
+  const world = await berth(t, { storage, logger, accessLog: true, ...parts })
   const port = await listen(world)
   return {
     ...world,
@@ -265,6 +267,24 @@ t.test('a refusal has its reason in the line', async (t) => {
     { 'err.code': 'PAGINATION_NUMBER_INVALID', 'err.message': /^n must be a whole number/ },
     { 'err.code': 'DIGEST_INVALID', 'err.detail': /^malformed/ }
   ])
+})
+
+t.test('a refusal is told of in the words that its client got', async (t) => {
+  const { app, say, linesWith } = await logged(t, undefined, {
+    readOnly: createReadOnly(true)
+  })
+  t.equal(await say('POST', '/v2/a/blobs/uploads/'), 405)
+  t.equal(await say('GET', '/v2/a/blobs/uploads/unknown'), 404)
+  const told = await Promise.all([
+    app.inject({ method: 'POST', url: '/v2/a/blobs/uploads/' }),
+    app.inject({ method: 'GET', url: '/v2/a/blobs/uploads/unknown' })
+  ])
+  const lines = await linesWith(/uploads/, 4)
+  for (const [index, answer] of told.entries()) {
+    const [{ code, message, detail }] = answer.json().errors
+    const { 'err.code': c, 'err.message': m, 'err.detail': d } = lines[index] ?? {}
+    t.strictSame([c, m, d], [code, message, detail])
+  }
 })
 
 /** Downloads the beginning of a large blob, and leaves. */
