@@ -43,6 +43,8 @@ for (const processes of ['1', '2']) {
       }
     })
     t.teardown(() => server.stop())
+    // Lines are written a few milliseconds later.
+    while (!server.log().includes('berth listens')) await sleep(20)
     t.match(server.log(), `berth listens on http://[::]:${port} with ${processes} process`)
     t.equal(server.log().split('berth listens').length, 2, 'it says so once')
     for (const [host, name] of [

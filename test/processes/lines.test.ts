@@ -44,7 +44,7 @@ t.test('at the start the log says what may be done, and whether anything is stor
   client.close()
   await first.stop()
   const again = await start(t, { REGISTRY_STORAGE_MAINTENANCE_READONLY_ENABLED: 'true' }, first.root)
-  t.match(again.log(), 'everybody on this machine may pull; nobody else')
   await again.stop()
+  t.match(again.log(), 'everybody on this machine may pull; nobody else')
   t.notMatch(again.log(), EMPTY)
 })
