@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto'
-import { access, mkdir, readFile, rename, rm } from 'node:fs/promises'
+import { access, mkdir, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { type RunOptions, run } from '../integration/support/processes.ts'
@@ -20,6 +20,8 @@ const CONFORMANCE = 'github.com/opencontainers/distribution-spec/conformance'
 const TOOLS = {
   'conformance-v1.1.1': { folder: 'conformance-v1.1.1', build: ['test', '-c'], package: CONFORMANCE },
   'conformance-2026-04': { folder: 'conformance-2026-04', build: ['test', '-c'], package: CONFORMANCE },
+  containerd: { folder: 'containerd', build: ['build'], package: '.' }, // a program of ours over its library
+  cosign: { folder: 'cosign', build: ['build'], package: 'github.com/sigstore/cosign/v2/cmd/cosign' },
   crane: {
     folder: 'crane',
     build: ['build'],
@@ -39,6 +41,7 @@ const TOOLS = {
     stamp: { module: 'k8s.io/kubernetes', variable: 'k8s.io/component-base/version.gitVersion' }
   },
   oras: { folder: 'oras', build: ['build'], package: 'oras.land/oras/cmd/oras' },
+  regctl: { folder: 'regctl', build: ['build'], package: 'github.com/regclient/regclient/cmd/regctl' },
   zot: {
     folder: 'zot',
     build: ['build', '-tags', 'containers_image_openpgp'], // its minimal form
@@ -68,7 +71,7 @@ export async function goTool(name: ToolName): Promise<string> {
     throw error
   })
   const hash = createHash('sha256').update(version).update(JSON.stringify(tool))
-  for (const file of ['go.mod', 'go.sum']) hash.update(await readFile(join(folder, file)))
+  for (const file of (await readdir(folder)).sort()) hash.update(await readFile(join(folder, file)))
   const shelf = join(cacheFolder(), hash.digest('hex').slice(0, 16))
   const binary = join(shelf, name)
   if (await exists(binary)) return binary
@@ -88,6 +91,17 @@ export async function goTool(name: ToolName): Promise<string> {
     await rm(draft, { force: true })
   }
   return binary
+}
+
+/** The version of the module that a tool's program is in, or of another one that went into it. */
+export async function builtVersion(binary: string, module?: string): Promise<string> {
+  const { stdout } = await run('go', ['version', '-m', binary])
+  for (const line of stdout.split('\n')) {
+    const [, kind, name, version] = line.split('\t')
+    const wanted = module === undefined ? kind === 'mod' : name === module
+    if (wanted && version !== undefined) return version
+  }
+  throw new Error(`${binary} does not say of which version it is: ${stdout}`)
 }
 
 async function linkerFlags({ stamp }: Tool, options: RunOptions): Promise<string[]> {

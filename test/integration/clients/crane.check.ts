@@ -1,13 +1,20 @@
 // crane against the registry: pushes, copies within it, changes and deletes, with digests compared throughout.
 import { deepEqual, equal, notEqual, ok, rejects } from 'node:assert/strict'
 import { join } from 'node:path'
+import { builtVersion } from '../../go/build.ts'
 import { assertSameContent, createLayout } from '../support/layout.ts'
 import { type Output, run, scratch, startBerth } from '../support/processes.ts'
 import { seeded } from '../support/random.ts'
 import { needCommands, needGoTool, step } from '../support/steps.ts'
+import { about } from './about.ts'
 
 const binary = await needGoTool('crane')
 await needCommands('tar')
+about({
+  client: 'crane',
+  version: await builtVersion(binary),
+  note: 'Loopback is spoken to over plain HTTP; other hosts need `--insecure`. kaniko and ko push with the same library.'
+})
 const random = seeded('crane')
 const registry = await startBerth()
 

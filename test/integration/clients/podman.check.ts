@@ -7,8 +7,10 @@ import { createLayout, type Descriptor } from '../support/layout.ts'
 import { run, scratch, startBerth } from '../support/processes.ts'
 import { seeded } from '../support/random.ts'
 import { needCommands, step } from '../support/steps.ts'
+import { about, versionOf } from './about.ts'
 
 await needCommands('podman', 'crun', 'tar')
+about({ client: 'podman', version: await versionOf('podman'), note: '`--tls-verify=false`' })
 const random = seeded('podman')
 const registry = await startBerth()
 const large = random.bytes(20 * 2 ** 20)

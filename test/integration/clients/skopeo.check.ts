@@ -6,8 +6,14 @@ import { assertSameContent, createLayout, reachable, readBlob } from '../support
 import { type Output, run, scratch, startBerth } from '../support/processes.ts'
 import { seeded } from '../support/random.ts'
 import { needCommands, step } from '../support/steps.ts'
+import { about, versionOf } from './about.ts'
 
 await needCommands('skopeo', 'tar')
+about({
+  client: 'skopeo',
+  version: await versionOf('skopeo'),
+  note: '`--tls-verify=false`, for copies `--src-tls-verify=false` and `--dest-tls-verify=false`'
+})
 const random = seeded('skopeo')
 const registry = await startBerth()
 
@@ -83,6 +89,34 @@ await step('a copy within the registry mounts the layers', async () => {
     2,
     'the configs, which skopeo never mounts'
   )
+})
+
+await step(
+  'a repository that is synced to a folder and from there to another place is the same',
+  async () => {
+    await push('all', 'skopeo/synced:v1', '--all')
+    await push('amd64', 'skopeo/synced:v2')
+    const folder = scratch()
+    const exact = ['--all', '--preserve-digests', '--src-tls-verify=false', '--dest-tls-verify=false']
+    const name = `${registry.host}/skopeo/synced`
+    await skopeo('sync', ...exact, '--src', 'docker', '--dest', 'dir', name, folder)
+    await skopeo('sync', ...exact, '--src', 'dir', '--dest', 'docker', folder, `${registry.host}/mirror`)
+    const { stdout } = await skopeo('list-tags', at('mirror/synced'), '--tls-verify=false')
+    deepEqual(JSON.parse(stdout).Tags, ['v1', 'v2'])
+    for (const [tag, image] of Object.entries({ v1: index, v2: amd64 })) {
+      const back = scratch()
+      await copy(at(`mirror/synced:${tag}`), `oci:${back}:${tag}`, '--all', '--preserve-digests')
+      await assertSameContent(image.digest, source, back)
+    }
+  }
+)
+
+await step('a sync of a list with a tag that is not there fails', async () => {
+  const file = join(scratch(), 'list.yml')
+  const images = { 'skopeo/synced': ['v1', 'v3'] }
+  await writeFile(file, JSON.stringify({ [registry.host]: { images, 'tls-verify': false } })) // YAML holds JSON
+  const sync = skopeo('sync', '--all', '--src', 'yaml', '--dest', 'dir', file, scratch())
+  await rejects(sync, /v3: .*manifest unknown/)
 })
 
 await step('a deleted image cannot be pulled, nor any tag of it', async () => {
