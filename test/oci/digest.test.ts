@@ -126,6 +126,7 @@ t.test('a copy of a hasher goes on alone', async (t) => {
 })
 
 t.test('of 10,000 mutated strings, those are digests that the specification calls so', async (t) => {
+  // As the image specification prints them: "Digests", and "SHA-256" and "SHA-512" of its registered algorithms.
   const grammar = /^[a-z0-9]+([+._-][a-z0-9]+)*:[a-zA-Z0-9=_-]+$/
   const registered = [/^sha256:[a-f0-9]{64}$/, /^sha512:[a-f0-9]{128}$/]
   const { pick, mutate } = createRandom(1)

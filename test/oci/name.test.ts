@@ -128,6 +128,7 @@ t.test('hostile names and tags are refused at once, however long', async (t) => 
 })
 
 t.test('of 10,000 mutated strings, those are names and tags that the specification calls so', async (t) => {
+  // As the distribution specification prints them, in "Pulling manifests".
   const name = /^[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*$/
   const tag = /^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$/
   const { pick, mutate } = createRandom(2)

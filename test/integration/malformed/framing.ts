@@ -200,6 +200,36 @@ export const FRAMING: readonly Production[] = [
     })
   },
   {
+    title: 'a request within the body of one that is refused (RFC 9112 §11.2)',
+    expected: [400, 404, 405],
+    make: (random, { name }) => {
+      const hidden = 'DELETE /v2/fuzz/known/manifests/known HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n'
+      const [line, method] = random.pick([
+        [`PATCH /v2/${name}/blobs/uploads/${OTHER_UPLOAD}`, 'PATCH'],
+        ['PUT /v2/Bad-Name/manifests/latest', 'PUT'],
+        [`POST /v2/${name}/blobs/uploads/?digest=rubbish`, 'POST'],
+        [`GET /v2/${name}/manifests/none`, 'GET'],
+        [`DELETE /v2/${name}/tags/list`, 'DELETE'],
+        ['POST /v2/nowhere', 'POST']
+      ] as const)
+      const body = hidden.repeat(random.between(1, 2000))
+      const chunked = `${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`
+      return random.chance(0.5)
+        ? { bytes: message(line, [OCTETS], body), method }
+        : { bytes: message(line, [OCTETS, CHUNKED], chunked), method }
+    }
+  },
+  {
+    // Node takes the end of what a client says for its leaving.
+    title: 'a good request whose sender says no more: answered whole, or not (RFC 9112 §9.6)',
+    expected: [200],
+    mayEnd: true,
+    make: (_, known) => ({
+      bytes: message(`GET /v2/${known.name}/blobs/${known.blob}`),
+      ending: 'half-close'
+    })
+  },
+  {
     title: 'many requests at once (RFC 9112 §9.3.2)',
     expected: [200],
     make: (random) => {

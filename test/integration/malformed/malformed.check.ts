@@ -1,5 +1,6 @@
 // Feeds the registry with requests that are wrong or odd, over raw sockets, and looks at how it bears them.
-// --count N --seed N; --only INDEX for one request again; --verbose for what each production was answered.
+// --count N (1000000 takes half an hour), --seed N; --only INDEX for one request again; --verbose for what each production
+// was answered.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -20,21 +21,27 @@ import {
 import { mebibytes, memoryOf, openHandles, processTree } from '../support/vitals.ts'
 import { type Answer, openWire, type Wire } from '../support/wire.ts'
 import { FRAMING } from './framing.ts'
+import { GRAMMAR } from './grammar.ts'
 import { HEADERS } from './headers.ts'
 import { MANIFESTS } from './manifests.ts'
 import type { Known, Malformed, Production } from './production.ts'
 import { QUERIES } from './queries.ts'
 import { TARGETS } from './targets.ts'
 
-const CLIENTS = 8
+/** Many of them only wait: for the server to give up a body that never comes, say. */
+const CLIENTS = 32
+/** In MiB, for each process: garbage that need not be collected yet is not to be taken for what is lost. */
+const HEAP = 128
+/** A long run says how far it is, each so many requests. */
+const PROGRESS = 50_000
 /** How much a process's memory may differ from one look to the next: the collector runs when it likes. */
 const SLACK = 32 * 2 ** 20
 /** How many quarters more are fed while memory still grows: it does so in steps, up to some height. */
 const PATIENCE = 6
 const LIMIT_MS = 20_000
-const PRODUCTIONS: readonly Production[] = [...TARGETS, ...QUERIES, ...HEADERS, ...FRAMING, ...MANIFESTS]
+const PRODUCTIONS: readonly Production[] = [TARGETS, GRAMMAR, QUERIES, HEADERS, FRAMING, MANIFESTS].flat()
 
-const count = numberOption('count', 2000)
+const count = numberOption('count', 10_000)
 const seed = numberOption('seed', 1)
 const only = textOption('only')
 const random = seeded(`malformed ${seed}`)
@@ -43,7 +50,8 @@ const verdict = createVerdict()
 const outside = scratch()
 const root = join(outside, 'registry')
 writeFileSync(join(outside, 'canary'), 'alive')
-const server = await startBerth({ root })
+const flags = ['--max-semi-space-size=4', `--max-old-space-size=${HEAP}`]
+const server = await startBerth({ root, command: [process.execPath, ...flags, 'src/main.ts'] })
 const client = createClient(server.url)
 const pusher = createPusher(client)
 const HEALTHY = 'fuzz/healthy'
@@ -70,9 +78,17 @@ report()
 /** A few at a time; each request is decided by the seed and its index alone. */
 async function feed(from: number, to: number): Promise<void> {
   let next = from
+  let since = performance.now()
   await Promise.all(
     Array.from({ length: CLIENTS }, async () => {
-      while (next < to) await judge(next++)
+      while (next < to) {
+        const index = next++
+        await judge(index)
+        if ((index + 1) % PROGRESS !== 0) continue
+        const rate = Math.round(PROGRESS / ((performance.now() - since) / 1000))
+        since = performance.now()
+        verdict.note(`${index + 1}, ${rate} per second, ${mebibytes(memoryOf(server.pid).anonymous)}`)
+      }
     })
   )
 }
@@ -130,8 +146,9 @@ function judgeAnswer(
 /** Afterwards the connection is closed, or as good as new. */
 async function judgeConnection(wire: Wire, answer: Answer, ending: string): Promise<string | undefined> {
   if (ending !== 'stay' || answer.headers.connection === 'close') {
-    const end = await wire.ending(LIMIT_MS)
-    return end === 'silent' ? 'the connection stays open' : undefined
+    if ((await wire.ending(LIMIT_MS)) === 'silent') return 'the connection stays open'
+    const more = await wire.answer({ limitMs: 0 })
+    return typeof more === 'string' ? undefined : `one answer too many: ${more.status}`
   }
   await wire.send('GET /v2/ HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n')
   const next = await wire.answer({ limitMs: LIMIT_MS })
