@@ -1,11 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { mkdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
 import { goTool, type ToolName } from '../test/go/build.ts'
-import { type Bridge, bridgeToHttp2 } from '../test/integration/support/http2-bridge.ts'
-import { type Login, loginSettings } from '../test/integration/support/logins.ts'
-import { CHECKOUT, CommandFailed, run, startBerth } from '../test/integration/support/processes.ts'
+import type { Login } from '../test/integration/support/logins.ts'
+import { CHECKOUT, CommandFailed, run } from '../test/integration/support/processes.ts'
 
 /**
  * Runs the OCI's own conformance suites against a registry and judges it by the reports they write, since
@@ -50,13 +48,6 @@ const SKIP_REASONS: readonly { test: string; reason: string }[] = [
   }
 ]
 
-const CERTIFICATE = join(CHECKOUT, 'test/processes/tls/localhost.crt')
-const HTTP2_SETTINGS = {
-  REGISTRY_HTTP_TLS_CERTIFICATE: CERTIFICATE,
-  REGISTRY_HTTP_TLS_KEY: CERTIFICATE.replace(/crt$/, 'key'),
-  REGISTRY_HTTP_HTTP2_DISABLED: 'false'
-}
-
 interface TestCase {
   name: string
   status: string
@@ -73,65 +64,15 @@ interface Report {
   warnings: string[]
 }
 
-/** A registry, and who the suites log in as, if anybody. */
-interface Judged {
-  url: string
-  login: Login | undefined
-}
-
-async function main(): Promise<number> {
-  const { values } = parseArgs({
-    options: {
-      url: { type: 'string' },
-      username: { type: 'string' },
-      password: { type: 'string' },
-      login: { type: 'boolean', default: false },
-      http2: { type: 'boolean', default: false }
-    }
-  })
-  const { url, username, password } = values
-  if ((username === undefined) !== (password === undefined)) throw new Error('--username takes --password')
-  if (url === undefined && username !== undefined) throw new Error('--username takes --url')
-  if (url !== undefined && (values.login || values.http2)) {
-    throw new Error('--login and --http2 take no --url: they start berth')
-  }
-  if (url !== undefined) {
-    return judge({ url, login: password === undefined ? undefined : { username: username ?? '', password } })
-  }
-
-  const login = values.login ? { username: 'judge', password: randomUUID() } : undefined
-  const env = { ...(login && (await loginSettings(login))), ...(values.http2 && HTTP2_SETTINGS) }
-  const berth = await startBerth({ env })
-  let bridge: Bridge | undefined
-  try {
-    // The suites themselves speak HTTP/1.1 only.
-    bridge = values.http2 ? await bridgeToHttp2(berth.url, CERTIFICATE) : undefined
-    const { url } = bridge ?? berth
-    if (login !== undefined) await mustAskForLogin(url)
-    const code = await judge({ url, login })
-    if (bridge) console.log(`\n${bridge.requests()} requests went over HTTP/2`)
-    return code
-  } finally {
-    bridge?.close()
-    await berth.stop()
-  }
-}
-
-/** Otherwise the suites would pass without ever logging in. */
-async function mustAskForLogin(url: string): Promise<void> {
-  const { status } = await fetch(`${url}/v2/`)
-  if (status !== 401) throw new Error(`GET /v2/ without a login: ${status}, not 401`)
-}
-
-async function judge(judged: Judged): Promise<number> {
-  const { url, login } = judged
+/** Gives the exit status. @throws GoMissing */
+export async function judgeOfficially(url: string, login: Login | undefined): Promise<number> {
   console.log(`Judging ${url}${login === undefined ? '' : `, logged in as ${login.username}`}`)
   const reports: Report[] = []
   for (const suite of SUITES) {
-    reports.push(await runSuite(suite, judged, undefined))
+    reports.push(await runSuite(suite, { url, login }, undefined))
     // The specification lets a registry mount without `from`, or not: one of the two settings must hold.
-    const mounts = await runSuite(suite, judged, '1')
-    const refuses = mounts.failed.length === 0 ? undefined : await runSuite(suite, judged, '0')
+    const mounts = await runSuite(suite, { url, login }, '1')
+    const refuses = mounts.failed.length === 0 ? undefined : await runSuite(suite, { url, login }, '0')
     reports.push(refuses?.failed.length === 0 ? refuses : mounts)
   }
   print(reports)
@@ -141,7 +82,7 @@ async function judge(judged: Judged): Promise<number> {
 /** @throws when the suite leaves no report, or one that contradicts its exit status */
 async function runSuite(
   suite: Suite,
-  { url, login }: Judged,
+  { url, login }: { url: string; login: Login | undefined },
   automaticCrossmount: string | undefined
 ): Promise<Report> {
   const binary = await goTool(suite.tool)
@@ -239,5 +180,3 @@ function print(reports: readonly Report[]): void {
 function skipReason(name: string): string {
   return SKIP_REASONS.find(({ test }) => name.endsWith(test))?.reason ?? 'the suite gives no reason'
 }
-
-process.exitCode = await main()

@@ -23,8 +23,12 @@ const ARROWS: Record<string, string[]> = {
   oci: [],
   storage: ['storage/driver.ts'],
   'storage/driver.ts': [],
-  // It judges any registry by its URL; the official suites are built by what builds every tool in Go.
-  conformance: ['test/go', 'test/integration/support'],
+  // It judges any registry by its URL, and knows nothing of this one: whoever copies the folder has a judge.
+  conformance: [],
+  // But for what starts berth to be judged, and the official suites, which are built as every tool in Go.
+  'conformance/main.ts': ['conformance', 'conformance/start.ts', 'conformance/official.ts'],
+  'conformance/start.ts': ['test/integration/support'],
+  'conformance/official.ts': ['test/go', 'test/integration/support'],
   // It starts berth as anybody else would, and compares it with others by what they answer.
   bench: ['test/go', 'test/integration/support']
 }
@@ -103,6 +107,8 @@ t.test('every folder and file at the top of src has its arrows', async (t) => {
   )
 })
 
+const SUPPORT = 'test/integration/support'
+
 t.test('an arrow that turns back is found, however it is written', async (t) => {
   const wrong: [string, string, string][] = [
     ['src/oci/digest.ts', "import { createBlobs } from '../registry/blobs.ts'", 'registry'],
@@ -120,6 +126,8 @@ t.test('an arrow that turns back is found, however it is written', async (t) => 
     ['storage/memory.ts', "import type { Digest } from '../src/oci/digest.ts'", 'oci'],
     ['storage/driver.ts', "import { a } from './memory.ts'", 'storage'],
     ['conformance/client.ts', "export { isName } from '../src/oci/name.ts'", 'oci'],
+    ['conformance/cases/a.ts', "import { run } from '../../test/integration/support/processes.ts'", SUPPORT],
+    ['conformance/runner.ts', "import { startBerthToJudge } from './start.ts'", 'conformance/start.ts'],
     ['src/extra/a.ts', "import { isName } from '../oci/name.ts'", 'oci'],
     ['src/main.ts', "import { a } from '../test/a.ts'", 'test/a.ts']
   ]

@@ -37,6 +37,7 @@ export async function bridgeToHttp2(url: string, certificate: string): Promise<B
     count++
     const { headers, method, url: path } = request
     const own = Object.entries(headers).filter(([name]) => !OF_CONNECTION.includes(name))
+    own.push(['x-forwarded-proto', 'http'])
     const hasBody = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
     const stream = session.request(
       { ...Object.fromEntries(own), ':method': method, ':path': path, ':authority': headers.host },
