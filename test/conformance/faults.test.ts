@@ -1,0 +1,50 @@
+import t from 'tap'
+import { CASES } from '../../conformance/cases.ts'
+import { createClient } from '../../conformance/client.ts'
+import { type Result, runCases } from '../../conformance/runner.ts'
+import { startBerthToJudge } from '../../conformance/start.ts'
+import { DISCOVERY_FAULTS } from './faults/finding.ts'
+import { LOGIN_FAULTS } from './faults/logins.ts'
+import { PULL_FAULTS } from './faults/pulling.ts'
+import { PUSH_FAULTS } from './faults/pushing.ts'
+import { type Fault, startFaulty } from './faulty.ts'
+
+const FAULTS = [...PULL_FAULTS, ...PUSH_FAULTS, ...DISCOVERY_FAULTS, ...LOGIN_FAULTS]
+
+t.jobs = 8
+
+const berth = await startBerthToJudge({ login: true })
+t.teardown(() => berth.stop())
+
+async function judge(fault: Partial<Fault>, ids: readonly string[], seed: string): Promise<Result[]> {
+  const faulty = await startFaulty(berth.url, fault)
+  // Only what never answers has to wait for this.
+  const client = createClient({ timeoutMs: fault.request === undefined ? 20_000 : 2_000 })
+  const { credentials } = berth
+  const cases = CASES.filter(({ id }) => ids.includes(id))
+  try {
+    return await runCases(cases, { registry: faulty.url, client, credentials, repository: 'faults', seed })
+  } finally {
+    client.close()
+    await faulty.close()
+  }
+}
+
+t.test('without a fault every one of these cases passes', async (t) => {
+  const ids = [...new Set(FAULTS.map(({ caughtBy }) => caughtBy))]
+  const results = await judge({}, ids, 'sound')
+  t.strictSame(
+    results.filter(({ status, notes }) => status !== 'pass' || notes.length > 0),
+    []
+  )
+  t.equal(results.length, ids.length)
+})
+
+for (const [index, fault] of FAULTS.entries()) {
+  t.test(`a registry that ${fault.does} is told so by ${fault.caughtBy}`, async (t) => {
+    const [result] = await judge(fault, [fault.caughtBy], `fault${index}`)
+    const { status, message = '', notes = [] } = result ?? {}
+    if (fault.as === 'note') t.ok(status === 'pass' && notes.length > 0, message)
+    else t.equal(status, fault.as ?? 'fail', message)
+  })
+}
