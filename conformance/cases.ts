@@ -5,6 +5,7 @@ import { chunks } from './cases/chunks.ts'
 import { discovery } from './cases/discovery.ts'
 import { management } from './cases/management.ts'
 import { manifestPushes } from './cases/manifest-pushes.ts'
+import { manifestTypes } from './cases/manifest-types.ts'
 import { mounts } from './cases/mounts.ts'
 import { pullingBlobs } from './cases/pulling-blobs.ts'
 import { pullingManifests } from './cases/pulling-manifests.ts'
@@ -31,6 +32,7 @@ export const CASES: readonly Case[] = [
   challenges,
   tokenRequests,
   tokens,
+  manifestTypes,
   accepting
 ]
   .flat()

@@ -3,8 +3,8 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { Case } from './case.ts'
 import { CASES } from './cases.ts'
-import { createClient } from './client.ts'
-import type { Credentials } from './login.ts'
+import { createClient, type Send } from './client.ts'
+import { type Credentials, LoginFailed, withLogin } from './login.ts'
 import { BadUsage, type Options, parseOptions, USAGE } from './options.ts'
 import { junit } from './report/junit.ts'
 import { printList, printTable, totalsOf } from './report/table.ts'
@@ -59,6 +59,7 @@ async function judge(
 
   const client = createClient({ timeoutMs, insecure, ...(ca !== undefined && { ca }) })
   try {
+    await mustLetIn(withLogin(client.send, url, credentials), url, credentials)
     const results = await runCases(cases, { registry: url, client, credentials, repository, seed })
     const totals = totalsOf(results)
     printTable(results, console.log)
@@ -69,6 +70,17 @@ async function judge(
   } finally {
     client.close()
   }
+}
+
+/** Otherwise every case would say the same. @throws BadUsage */
+async function mustLetIn(send: Send, url: URL, credentials: Credentials | undefined): Promise<void> {
+  const isLetIn = await send('GET', new URL('/v2/', url)).then(
+    ({ status }) => status !== 401,
+    (error: unknown) => !(error instanceof LoginFailed)
+  )
+  if (isLetIn) return
+  if (credentials !== undefined) throw new BadUsage(`${url.origin} does not take this login`)
+  throw new BadUsage(`${url.origin} asks for a login: --username and --password say whom to log in as`)
 }
 
 function readCertificates(file: string): string {
@@ -88,6 +100,6 @@ try {
   process.exitCode = await main(process.argv.slice(2))
 } catch (error) {
   if (!(error instanceof BadUsage)) throw error
-  console.error(`${error.message}\n\n${USAGE}`)
+  console.error(`${error.message}\n(npm run conformance -- --help says how to call it)`)
   process.exitCode = 2
 }

@@ -32,7 +32,13 @@ t.test('it lists every case without asking anybody', async (t) => {
 })
 
 t.test('called wrongly it says how, and ends with 2', async (t) => {
+  const asking = createServer((_, response) =>
+    response.writeHead(401, { 'www-authenticate': 'Basic realm="x"' }).end()
+  )
+  const closed = await listen(t, asking)
   for (const [message, ...args] of [
+    [/asks for a login: --username/, '--url', closed],
+    [/does not take this login/, '--url', closed, '--username', 'u', '--password', 'p'],
     [/--filter: no case matches/, '--filter', 'nothing of that kind'],
     [/--ca: ENOENT/, '--url', 'http://127.0.0.1:1', '--ca', '/nowhere.pem']
   ] as const) {

@@ -54,6 +54,13 @@ t.test(
   }
 )
 
+/** From the first to the last of each section. */
+const NUMBERS = {
+  R: ['001-011', '020-022', '030-037', '040-045', '050-073', '080-090', '100-113', '120-125'],
+  A: ['01-08', '10-14', '20-23', '30-33', '40-42'],
+  M: ['01-14']
+}
+
 t.test('each number has one case, a title of its own and a line in the documentation', async (t) => {
   const ids = CASES.map(({ id }) => id)
   t.equal(new Set(ids).size, ids.length)
@@ -62,5 +69,15 @@ t.test('each number has one case, a title of its own and a line in the documenta
   for (const { id, title } of CASES) {
     t.match(id, /^(R-[01]\d\d|[AM]-\d\d)$/)
     t.ok(page.includes(`| ${id} | ${title} |`), `${id} is as documented`)
+  }
+  const without = page.slice(page.indexOf('These numbers have no case'))
+  for (const [letter, sections] of Object.entries(NUMBERS)) {
+    for (const section of sections) {
+      const [first = '', last] = section.split('-')
+      for (let n = Number(first); n <= Number(last); n += 1) {
+        const id = `${letter}-${String(n).padStart(first.length, '0')}`
+        t.not(ids.includes(id), without.includes(id), `${id} has a case, or a reason to have none`)
+      }
+    }
   }
 })
