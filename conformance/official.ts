@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { mkdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { goTool, type ToolName } from '../test/go/build.ts'
+import { GoMissing, goTool, type ToolName } from '../test/go/build.ts'
 import type { Login } from '../test/integration/support/logins.ts'
 import { CHECKOUT, CommandFailed, run } from '../test/integration/support/processes.ts'
 
@@ -64,8 +64,15 @@ interface Report {
   warnings: string[]
 }
 
-/** Gives the exit status. @throws GoMissing */
+/** Gives the exit status: 1 as well where there is no Go to build the suites. */
 export async function judgeOfficially(url: string, login: Login | undefined): Promise<number> {
+  try {
+    for (const { tool } of SUITES) await goTool(tool)
+  } catch (error) {
+    if (!(error instanceof GoMissing)) throw error
+    console.error(error.message)
+    return 1
+  }
   console.log(`Judging ${url}${login === undefined ? '' : `, logged in as ${login.username}`}`)
   const reports: Report[] = []
   for (const suite of SUITES) {
