@@ -150,7 +150,7 @@ export const accepting: readonly Case[] = [
     section: 'Pulling manifests',
     title: 'a blob whose bytes are a manifest’s is no manifest until it is pushed as one',
     async run({ repository }) {
-      const image = imageOf(await repository.pushConfig(), [])
+      const image = imageOf(await repository.pushConfig(), [await repository.pushBlob()])
       await repository.pushBlob(image.bytes)
       must(await repository.get(`manifests/${image.digest}`, accept), { status: 404 })
       must(await repository.putManifest(image.digest, image), { status: 201 })

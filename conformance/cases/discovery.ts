@@ -57,7 +57,7 @@ export const discovery: readonly Case[] = [
       const none = await repository.get('tags/list?n=0')
       must(none, { status: 200, headers: { link: undefined } })
       mustBe(none, tagsOf(none), [])
-      must(await repository.get('tags/list?n=100000'), { status: 200 })
+      should(await repository.get('tags/list?n=100000'), { status: 200 })
       should(await repository.get('tags/list?n=-1'), { status: 400 })
       should(await repository.get('tags/list?n=many'), { status: 400 })
     }

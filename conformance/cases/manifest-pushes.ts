@@ -51,7 +51,7 @@ export const manifestPushes: readonly Case[] = [
     section: 'Pushing Manifests',
     title: 'a manifest may come in chunked coding, without a length',
     async run({ repository }) {
-      const image = imageOf(await repository.pushConfig(), [])
+      const image = imageOf(await repository.pushConfig(), [await repository.pushBlob()])
       const headers = { 'content-type': image.mediaType }
       const body = { headers, body: image.bytes, chunked: true }
       needs(await repository.send('PUT', 'manifests/latest', body), { status: 201 })
@@ -120,13 +120,13 @@ export const manifestPushes: readonly Case[] = [
     section: 'Pushing Manifests',
     title: 'a manifest of four megabytes is accepted; a limit above that is told with 413',
     async run({ repository, should }) {
-      const config = await repository.pushConfig()
-      const large = imageOf(config, [], { annotations: annotationsOf(390) })
+      const [config, layer] = [await repository.pushConfig(), await repository.pushBlob()]
+      const large = imageOf(config, [layer], { annotations: annotationsOf(390) })
       needs(await repository.putManifest('large', large), { status: 201 })
       must(await repository.get('manifests/large', accept), { status: 200, body: large.bytes })
       const larger = await repository.putManifest(
         'larger',
-        imageOf(config, [], { annotations: annotationsOf(1000) })
+        imageOf(config, [layer], { annotations: annotationsOf(1000) })
       )
       if (larger.status !== 201) should(larger, { status: 413 })
     }
@@ -135,12 +135,12 @@ export const manifestPushes: readonly Case[] = [
     id: 'R-086',
     level: 'MUST',
     section: 'Pushing Manifests',
-    title: 'a manifest may have no layers, no mediaType and fields that nobody knows, and is kept as it is',
+    title: 'a manifest may have fields that nobody knows, and no mediaType, and is kept as it is',
     async run({ repository }) {
       const config = descriptorOf(await repository.pushConfig(), TYPES.config)
       const fields = {
         config,
-        layers: [],
+        layers: [descriptorOf(await repository.pushBlob(), TYPES.layer)],
         'org.example.unknown': { deep: [null, 1.5] },
         annotations: { a: 'b' }
       }
@@ -181,7 +181,10 @@ export const manifestPushes: readonly Case[] = [
     title: 'a tag that was pushed with a sha512 digest comes back with that digest',
     async run({ repository }) {
       const image = manifestOf(
-        { config: descriptorOf(await repository.pushConfig(), TYPES.config), layers: [] },
+        {
+          config: descriptorOf(await repository.pushConfig(), TYPES.config),
+          layers: [descriptorOf(await repository.pushBlob(), TYPES.layer)]
+        },
         TYPES.manifest,
         'sha512'
       )

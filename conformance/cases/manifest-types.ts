@@ -17,7 +17,8 @@ export const manifestTypes: readonly Case[] = [
     title: 'what is no JSON object of schemaVersion 2, or could be read as two kinds at once, is no manifest',
     async run({ repository }) {
       const config = descriptorOf(await repository.pushConfig(), TYPES.config)
-      const whole = { schemaVersion: 2, mediaType: TYPES.manifest, config, layers: [] }
+      const layer = descriptorOf(await repository.pushBlob(), TYPES.layer)
+      const whole = { schemaVersion: 2, mediaType: TYPES.manifest, config, layers: [layer] }
       const wrong = ['', 'null', '[]', '{', '{"a":1}', '7']
       const texts = [
         ...wrong,
@@ -54,7 +55,8 @@ export const manifestTypes: readonly Case[] = [
     title: 'a manifest without a mediaType comes back as the type that it was sent as',
     async run({ repository }) {
       const config = descriptorOf(await repository.pushConfig(), TYPES.config)
-      const image = manifestOf({ mediaType: undefined, config, layers: [] })
+      const layers = [descriptorOf(await repository.pushBlob(), TYPES.layer)]
+      const image = manifestOf({ mediaType: undefined, config, layers })
       const index = manifestOf({ mediaType: undefined, manifests: [] }, TYPES.index)
       for (const [tag, manifest] of [
         ['image', image],

@@ -48,7 +48,7 @@ export const referrers: readonly Case[] = [
       const config = await repository.pushConfig()
       const pushed: [Manifest, string | undefined, Record<string, string> | undefined][] = [
         [artifactOf(image, SIGNATURE, annotations), SIGNATURE, annotations],
-        [imageOf(config, [], { subject }), TYPES.config, undefined],
+        [imageOf(config, [await repository.pushBlob()], { subject }), TYPES.config, undefined],
         [indexOf([image], { subject, annotations }), undefined, annotations],
         [indexOf([], { subject, artifactType: SBOM }), SBOM, undefined]
       ]

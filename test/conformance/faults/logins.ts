@@ -29,6 +29,7 @@ export const LOGIN_FAULTS: readonly Fault[] = [
   {
     does: 'gives tokens that live for ten seconds',
     caughtBy: 'A-12',
+    as: 'note',
     answer: (told) => {
       if (/"token"/.test(told.body.toString())) editJson(told, (token) => ({ ...token, expires_in: 10 }))
     }
