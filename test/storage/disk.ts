@@ -1,12 +1,22 @@
 import type { Dirent } from 'node:fs'
 import { basename, dirname } from 'node:path'
 import type { FileSystem } from '../../storage/filesystem/files.ts'
-import { type Change, type Inode, keep, newInode, rootsAfterPowerCut, withNeeds } from './what-lasts.ts'
+import {
+  type Change,
+  describe,
+  type Inode,
+  keep,
+  newInode,
+  rootsAfterPowerCut,
+  withNeeds
+} from './what-lasts.ts'
 
 export interface Disk {
   fs: FileSystem
   /** How many files and folders are open. */
   handles(): number
+  /** All that it holds, as text: two disks are the same if it is. */
+  content(): string
   /** Every path, folders with a slash behind. */
   paths(): string[]
   /** The disks that a power cut at this moment could leave, each with all it holds synced. */
@@ -218,6 +228,7 @@ export function createDisk(root = newInode(true)): Disk {
   return {
     fs,
     handles: () => open.size,
+    content: () => describe(root),
     paths: () => [...listed(root, '')],
     afterPowerCut: () => rootsAfterPowerCut(root, pending).map((left) => createDisk(left))
   }

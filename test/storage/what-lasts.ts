@@ -95,7 +95,8 @@ function rebuild(root: Inode, changes: Change[], tear: Tear): Inode {
   return copyOf(root)
 }
 
-function describe(inode: Inode, path = ''): string {
+/** All that it holds, as text. */
+export function describe(inode: Inode, path = ''): string {
   if (inode.entries === undefined) return `${path} ${inode.bytes.toString('base64')}\n`
   const names = [...inode.entries.keys()].sort()
   return `${path}/\n${names.map((name) => describe(inode.entries!.get(name)!, `${path}/${name}`)).join('')}`
