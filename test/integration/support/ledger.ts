@@ -1,6 +1,7 @@
-/** One PUT of a tag, on a clock that ticks with every event. */
+/** One PUT of a tag, or its deletion, on a clock that ticks with every event. */
 interface TagWrite {
-  digest: string
+  /** Undefined for a deletion. */
+  digest: string | undefined
   started: number
   /** When its answer came, or when the server was killed; undefined while it is under way. */
   ended: number | undefined
@@ -32,12 +33,13 @@ export interface Ledger {
   tags: Map<string, TagHistory>
   blob(name: string, digest: string, size: number): void
   manifest(name: string, digest: string, bytes: Buffer): void
-  /** A tag's PUT goes out; call what it gives once it has been answered, with whether it was done. */
-  tagging(name: string, tag: string, digest: string): (acknowledged: boolean) => void
+  /** A tag's PUT goes out, or its deletion, without a digest; call what it gives once it has been answered, with whether
+   *  it was done. */
+  tagging(name: string, tag: string, digest: string | undefined): (acknowledged: boolean) => void
   /** The server is dead: what was under way has happened by now, or never will. */
   cut(): void
-  /** Digests the tag may point at: those of PUTs that no later acknowledged PUT has replaced, and undefined
-   *  (no such tag) while no PUT was acknowledged. */
+  /** Digests the tag may point at, and undefined for no such tag: those of writes that no later acknowledged one has
+   *  replaced, and undefined while none was acknowledged. */
   allowed(history: TagHistory): (string | undefined)[]
   /** The tag was seen to point there: whatever else was possible is so no longer. */
   seen(history: TagHistory, digest: string): void

@@ -50,6 +50,8 @@ export interface Pusher {
   mount(name: string, from: string, digest: string): Promise<void>
   /** Gives the manifest's digest. */
   manifest(name: string, reference: string, manifest: Buffer, mediaType?: string): Promise<string>
+  /** Deletes a tag, and says whether it was there. */
+  untag(name: string, tag: string): Promise<boolean>
   /** `open` and `finish`: a blob as most clients push it. Gives its digest. */
   blob(name: string, content: Buffer): Promise<string>
 }
@@ -126,6 +128,12 @@ export function createPusher(client: Client): Pusher {
         throw new UnexpectedReply(`Docker-Content-Digest is not ${digest}`, reply)
       }
       return digest
+    },
+    async untag(name, tag) {
+      const path = `/v2/${name}/manifests/${tag}`
+      const reply = await client.request('DELETE', path)
+      if (reply.status !== 202 && reply.status !== 404) throw new UnexpectedReply(`DELETE ${path}`, reply)
+      return reply.status === 202
     },
     async blob(name, content) {
       const upload = uploadOf(name, content)

@@ -92,6 +92,8 @@ export function createPushing(
     world.figures[figure] = (world.figures[figure] ?? 0) + 1
   }
 
+  const repository = `traffic/client${id}`
+
   function content(): Buffer {
     if (world.contents.length > 0 && (world.isSettled || random.chance(0.15)))
       return random.pick(world.contents)
@@ -213,21 +215,44 @@ export function createPushing(
     const digest = uploadOf(name, bytes).digest
     const push = async (): Promise<void> => {
       const ended = tag === undefined ? () => {} : ledger.tagging(name, tag, digest)
-      try {
-        await pusher.manifest(name, tag ?? digest, bytes)
-      } catch (error) {
-        if (error instanceof UnexpectedReply) ended(false) // otherwise nobody knows
-        throw error
-      }
-      ended(true)
+      await telling(ended, () => pusher.manifest(name, tag ?? digest, bytes))
       ledger.manifest(name, digest, bytes)
     }
     return { title: `manifest ${digest} as ${name}:${tag}`, attempt: push, retry: push }
   }
 
+  /** @param ended is told whether it was done, where that is known */
+  async function telling<T>(ended: (acknowledged: boolean) => void, write: () => Promise<T>): Promise<T> {
+    try {
+      const result = await write()
+      ended(true)
+      return result
+    } catch (error) {
+      if (error instanceof UnexpectedReply) ended(false)
+      throw error
+    }
+  }
+
+  /** Of its own repository: nobody else deletes there. */
+  function untagOperation(): Operation | undefined {
+    const own = [...ledger.tags.values()].filter((one) => one.name === repository)
+    if (own.length === 0) return undefined
+    const history = random.pick(own)
+    const { name, tag } = history
+    const untag = async (): Promise<void> => {
+      const mayBeGone = ledger.allowed(history).includes(undefined)
+      const ended = ledger.tagging(name, tag, undefined)
+      const wasThere = await telling(ended, () => pusher.untag(name, tag))
+      if (!wasThere && !mayBeGone) throw new Error(`the tag ${name}:${tag} was lost before it was deleted`)
+      count('deletions of tags')
+    }
+    return { title: `deletion of ${name}:${tag}`, attempt: untag, retry: untag }
+  }
+
   function nextOperation(): Operation {
-    const name = random.chance(0.35) ? SHARED : `traffic/client${id}`
+    const name = random.chance(0.35) ? SHARED : repository
     const kind = random.next()
+    if (random.chance(0.03)) return untagOperation() ?? blobOperation(name)
     const small =
       kind < 0.35 ? tagOperation(name) : kind < 0.5 && mountable() ? mountOperation(name) : undefined
     return small ?? (kind > 0.97 && !world.isSettled ? parkOperation(name) : blobOperation(name))
