@@ -32,26 +32,26 @@ const BLOCK = /-----BEGIN CERTIFICATE-----[^-]*(?:-----END CERTIFICATE-----)?/g
 /** @throws TlsFileError */
 export async function readTlsFiles(options: TlsOptions): Promise<TlsContext> {
   const { clientcas } = options
-  const problems: string[] = []
 
   async function read(path: string, setting: string, check: (text: Buffer) => string | undefined) {
     try {
       const bytes = await readFile(path)
       const fault = check(bytes)
-      if (fault !== undefined) problems.push(`${setting}: ${path} ${fault}`)
-      return bytes
+      return { bytes, problem: fault && `${setting}: ${path} ${fault}` }
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException
-      problems.push(`${setting}: ${path} cannot be read (${code}): correct the path or its mode`)
-      return undefined
+      return { problem: `${setting}: ${path} cannot be read (${code}): correct the path or its mode` }
     }
   }
 
-  const [cert, key, ...ca] = await Promise.all([
+  const all = await Promise.all([
     read(options.certificate, CERTIFICATE, faultOfCertificates),
     read(options.key, KEY, faultOfKey),
     ...clientcas.map((path) => read(path, AUTHORITIES, faultOfCertificates))
   ])
+  // In this order each time: a problem that lasts is told once.
+  const problems = all.map(({ problem }) => problem).filter((problem) => problem !== undefined)
+  const [cert, key, ...ca] = all.map(({ bytes }) => bytes)
   if (problems.length === 0 && cert && key && !isPair(cert, key)) {
     problems.push(
       `${KEY}: ${options.key} is not the key of the first certificate in ${options.certificate} (${CERTIFICATE}): ` +
