@@ -31,6 +31,7 @@ const world: World = {
   parked: [],
   contents: [],
   isSettled: false,
+  deletesTags: true,
   killed: false,
   expects: (error) => isCut(error, lostPorts),
   figures: {}

@@ -39,7 +39,7 @@ for (const [method, path] of [
   verdict.check(right, `${method} on it is refused with 503 UNAVAILABLE`, answer?.status)
 }
 verdict.check((await ask(first, 'GET', '/livez'))?.status === 200, 'the process is alive all the same')
-verdict.check(/ulimit -n/.test(server.log()), 'the log says what to do')
+verdict.check(await eventually(() => /ulimit -n/.test(server.log())), 'the log says what to do')
 
 for (const wire of [first, ...crowd]) wire.close()
 const isBack = await eventually(() => openHandles(server.pid).length <= handles + 1, 20_000)

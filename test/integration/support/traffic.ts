@@ -16,6 +16,8 @@ export interface World {
   contents: Buffer[]
   /** Nothing new is made any more, only what is there already: caches get to hold all that they ever will. */
   isSettled: boolean
+  /** Whether clients delete tags as well, of their own repositories: of no use to those who read others' tags. */
+  deletesTags?: boolean
   /** True once the server has been killed: from then on a lost connection is no failure. */
   killed: boolean
   /** Whether a failure is one that is to be expected now, as that of a request which a killed worker had. The client then
@@ -252,7 +254,7 @@ export function createPushing(
   function nextOperation(): Operation {
     const name = random.chance(0.35) ? SHARED : repository
     const kind = random.next()
-    if (random.chance(0.03)) return untagOperation() ?? blobOperation(name)
+    if (world.deletesTags && random.chance(0.03)) return untagOperation() ?? blobOperation(name)
     const small =
       kind < 0.35 ? tagOperation(name) : kind < 0.5 && mountable() ? mountOperation(name) : undefined
     return small ?? (kind > 0.97 && !world.isSettled ? parkOperation(name) : blobOperation(name))
