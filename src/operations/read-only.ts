@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Siblings } from '../registry/siblings.ts'
-import { onceOver } from './logs/requests.ts'
+import { onceOver } from './once-over.ts'
 
 /** Whether the registry takes nothing that writes, which may change at any time. */
 export interface ReadOnly {

@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Logger } from '../logs.ts'
-import { type LogParts, onceOver, refusalFields, requestFields, STOPPED, statusOf } from './requests.ts'
+import { onceOver } from '../once-over.ts'
+import { type LogParts, refusalFields, requestFields, STOPPED, statusOf } from './requests.ts'
 
 /** Asked every few seconds, and of no interest while the answer is as it should be. */
 const PROBES = new Set(['/', '/healthz', '/livez', '/readyz', '/extensions/v2/metrics'])

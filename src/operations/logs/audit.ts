@@ -1,7 +1,8 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Logger } from '../logs.ts'
+import { onceOver } from '../once-over.ts'
 import { operationOf } from '../operation-names.ts'
-import { type LogParts, onceOver, requestFields, STOPPED, statusOf, userFields } from './requests.ts'
+import { type LogParts, requestFields, STOPPED, statusOf, userFields } from './requests.ts'
 
 /** A request that is audited. */
 interface Audited {

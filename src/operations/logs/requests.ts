@@ -95,21 +95,6 @@ export const STOPPED: Refusal = {
 export const statusOf = (raw: ServerResponse, isCut: boolean): number =>
   raw.headersSent ? raw.statusCode : isCut ? 503 : 499
 
-/** Calls back once, when the answer has left or the client has. */
-export function onceOver(request: FastifyRequest, { raw }: FastifyReply, end: () => void): void {
-  raw.once('close', end)
-  if (raw.socket !== null) return
-  // A pipelined one whose turn has not come is not told when the connection ends.
-  const { socket } = request.raw
-  const endEarly = (): void => {
-    raw.off('close', end)
-    end()
-  }
-  socket.setMaxListeners(0)
-  socket.once('close', endEarly)
-  raw.once('close', () => socket.off('close', endEarly))
-}
-
 const ABSOLUTE = /^[a-z][a-z\d+.-]*:\/\/[^/?#]*/i
 
 function pathOf(url: string): string {

@@ -1,5 +1,6 @@
 import type { Server, Socket } from 'node:net'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { onceOver } from '../once-over.ts'
 import { isUntagging, OPERATIONS, UNTAG, UPLOAD, UPLOADS } from '../operation-names.ts'
 import type { Counter, Distribution, Recorder } from './recorder.ts'
 
@@ -75,13 +76,10 @@ export function createRequestMeter(recorder: Recorder): MeasureRequest {
     const isUpload = isOfUploads && method !== 'GET' && method !== 'DELETE'
     const { socket } = request.raw
     const before = headers['transfer-encoding'] === undefined ? undefined : socket.bytesRead
-    let isOver = false
     inFlight.add(1)
     if (isUpload) receiving.add(1)
 
-    function end(): void {
-      if (isOver) return
-      isOver = true
+    onceOver(request, reply, () => {
       inFlight.add(-1)
       if (isUpload) receiving.add(-1)
       const length = before === undefined ? headers['content-length'] : socket.bytesRead - before
@@ -89,14 +87,7 @@ export function createRequestMeter(recorder: Recorder): MeasureRequest {
       count(request, reply, route, (performance.now() - since) / 1000)
       const event = isOfUploads ? eventOf(request, raw.statusCode, route) : undefined
       if (event !== undefined) recorder.counter('uploads', event).add()
-    }
-
-    raw.on('close', end)
-    if (raw.socket !== null) return
-    // A pipelined one whose turn has not come is not told when the connection ends.
-    socket.setMaxListeners(0)
-    socket.once('close', end)
-    raw.once('close', () => socket.off('close', end))
+    })
   }
 }
 
