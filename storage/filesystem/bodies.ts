@@ -5,9 +5,10 @@ import type { Files, OpenFile } from './files.ts'
 const BATCH = 256 * 1024
 const BATCH_CHUNKS = 1024
 
-/** The chunks in which a file is read. A reader holds two, or one when that is all. */
+/** The chunks in which a file is read. A reader holds two, one of which is read ahead, or one when that is all. */
 const CHUNK = 256 * 1024
-/** So many may read in these chunks at a time, which takes 32 MiB; who comes then reads in small ones. */
+/** So many may read in these chunks at a time, which takes 32 MiB; who comes then holds one small one: there are
+ *  others to be served while it waits for the disk. */
 const CROWD = 64
 /** Less than a page, and than the smallest buffer that node allocates by itself. */
 const SHORT = 4095
@@ -119,11 +120,12 @@ export function createReadChunks(files: Files): ReadChunks {
 
   return async function* readChunks(file, start, end) {
     if (start === end) return
-    const step = Math.min(end - start, readers < CROWD ? CHUNK : SMALL)
-    const buffers = Array.from({ length: end - start > step ? 2 : 1 }, () => take(step))
+    const ahead = readers < CROWD
+    const step = Math.min(end - start, ahead ? CHUNK : SMALL)
+    const buffers = Array.from({ length: ahead && end - start > step ? 2 : 1 }, () => take(step))
     let reading = Promise.resolve<Uint8Array>(Buffer.alloc(0))
     const read = (turn: number, position: number): void => {
-      const into = buffers[turn % 2] as Buffer
+      const into = buffers[turn % buffers.length] as Buffer
       reading = readFully(files, file, into.subarray(0, Math.min(step, end - position)), position)
       reading.catch(() => {}) // thrown by the next to wait for it
     }
@@ -132,8 +134,9 @@ export function createReadChunks(files: Files): ReadChunks {
       read(0, start)
       for (let turn = 1, next = start + step; next < end; turn++, next += step) {
         const chunk = await reading
-        read(turn, next)
+        if (ahead) read(turn, next)
         yield chunk
+        if (!ahead) read(turn, next)
       }
       yield await reading
     } finally {
@@ -144,6 +147,7 @@ export function createReadChunks(files: Files): ReadChunks {
     // Only here is nobody left who could still be sending a chunk: one who stopped early might.
     for (const buffer of buffers) {
       if (buffer.length === CHUNK && spare.length < SPARE_BUFFERS) spare.push(buffer)
+      else free([buffer])
     }
   }
 }

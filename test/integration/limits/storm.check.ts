@@ -12,7 +12,7 @@ const LAYERS = 30
 /** As many as docker pulls of one image at a time. */
 const AT_ONCE = 3
 /** Of 1,500 transfers at once, each with what its process holds for it, and of each process by itself. */
-const FOR_TRANSFERS = 192 * 2 ** 20
+const FOR_TRANSFERS = 128 * 2 ** 20
 const FOR_A_PROCESS = 96 * 2 ** 20
 
 const clients = numberOption('clients', 500)
