@@ -8,7 +8,7 @@ import { createLogger, type Logger } from './operations/logs.ts'
 import { inOneLine } from './operations/one-line.ts'
 import { createCounting } from './processes/counting.ts'
 import { createOwnLeases, createPodPermits, createWorkerLeases } from './processes/leasing.ts'
-import type { FromPrimary, FromWorker } from './processes/messages.ts'
+import { type FromPrimary, type FromWorker, RELOAD } from './processes/messages.ts'
 import { createSiblings } from './processes/siblings.ts'
 import type { Serving } from './serve.ts'
 
@@ -161,14 +161,14 @@ async function work({ config, secret }: { config: Config; secret: string }): Pro
     ? import('./operations/metrics/open.ts').then(({ openReports }) => openReports(`${place}`, counting))
     : undefined
   const server = Promise.withResolvers<Serving>()
+  siblings.onQuestion(RELOAD, async (settings) => {
+    await (await server.promise).reload(JSON.parse(settings))
+    return undefined
+  })
   process.on('message', async (message: FromPrimary) => {
     receive(message)
     counting.receive(message)
     permits.receive(message)
-    if (message.type === 'reload') {
-      await (await server.promise).reload(message.config)
-      tell({ type: 'reloaded', id: message.id })
-    }
     if (message.type !== 'stop') return
     await (await server.promise).stop()
     await (await metrics)?.send()

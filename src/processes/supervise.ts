@@ -3,7 +3,7 @@ import type { Config } from '../config/config.ts'
 import type { Logger } from '../operations/logs.ts'
 import type { Metrics } from '../operations/metrics/registry.ts'
 import type { PodPermits } from './leasing.ts'
-import type { FromPrimary, FromWorker } from './messages.ts'
+import { type FromPrimary, type FromWorker, RELOAD } from './messages.ts'
 import { type Correspondent, createRelay } from './relay.ts'
 
 /** One that lived for so long is replaced at once; one that did not, after a pause that doubles up to the longest. */
@@ -55,7 +55,6 @@ export function supervise({
   const running = new Map<Worker, Correspondent>()
   const first = Promise.withResolvers<boolean>()
   const gone = Promise.withResolvers<void>()
-  const reloads = createReloads()
   let serving = false
   let stopping = false
 
@@ -75,7 +74,6 @@ export function supervise({
 
     worker.on('message', (message: FromWorker) => {
       if (message.type === 'serving') onServing()
-      else if (message.type === 'reloaded') reloads.done(worker, message.id)
       else if (message.type === 'counted') metrics?.add(worker, message.batch)
       else if (message.type === 'metrics') {
         const { id } = message
@@ -98,7 +96,6 @@ export function supervise({
     function end(pause: number, text: string): void {
       running.delete(worker)
       relay.leave(correspondent)
-      reloads.leave(worker)
       permits.leave(correspondent)
       metrics?.leave(worker)
       replace(place, pause, text)
@@ -131,10 +128,8 @@ export function supervise({
   start(1, 0)
   return {
     started: first.promise,
-    reload(config) {
-      const { id, promise } = reloads.begin(running.keys())
-      for (const worker of running.keys()) post(worker, { type: 'reload', id, config })
-      return promise
+    async reload(config) {
+      await relay.ask(RELOAD, JSON.stringify(config))
     },
     async stop() {
       stopping = true
@@ -145,35 +140,6 @@ export function supervise({
       }, stopMs)
       await gone.promise
       clearTimeout(timer)
-    }
-  }
-}
-
-/** Which workers have still to do what was told all of them. */
-function createReloads() {
-  const open = new Map<number, { waiting: Set<Worker>; resolve: () => void }>()
-  let count = 0
-
-  function done(worker: Worker, id: number): void {
-    const reload = open.get(id)
-    reload?.waiting.delete(worker)
-    if (reload?.waiting.size !== 0) return
-    open.delete(id)
-    reload.resolve()
-  }
-
-  return {
-    begin(workers: Iterable<Worker>): { id: number; promise: Promise<void> } {
-      const { promise, resolve } = Promise.withResolvers<void>()
-      const id = ++count
-      const waiting = new Set(workers)
-      if (waiting.size === 0) resolve()
-      else open.set(id, { waiting, resolve })
-      return { id, promise }
-    },
-    done,
-    leave(worker: Worker): void {
-      for (const id of open.keys()) done(worker, id)
     }
   }
 }

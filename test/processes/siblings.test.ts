@@ -74,3 +74,15 @@ t.test('a sibling that stays silent is waited for only so long', async (t) => {
   second.siblings.onQuestion('who', () => NEVER)
   t.strictSame(await siblings.ask('who', '', 50), [])
 })
+
+t.test('the primary asks all of them, and waits for all but the dead', async (t) => {
+  const { relay, members } = pod(3)
+  const [first, second, third] = members
+  first.siblings.onQuestion('who', (question) => `${question} 0`)
+  second.siblings.onQuestion('who', (question) => `${question} 1`)
+  third.siblings.onQuestion('who', () => NEVER)
+  const answers = relay.ask('who', 'number')
+  setTimeout(() => relay.leave(third), 50)
+  t.strictSame((await answers).sort(), ['number 0', 'number 1'])
+  t.strictSame(await createRelay().ask('who', 'anybody there'), [])
+})
