@@ -65,7 +65,7 @@ export interface Parts {
 export interface ObjectStore {
   head(key: string): Promise<Found | undefined>
 
-  /** Undefined when there is no such object. Of a range that begins behind the end it is RangeError.
+  /** Undefined when there is no such object. Of a range that begins at the end or behind it it is RangeError.
    *  @param version only while it is this one. @throws ConditionFailed when it is not */
   get(key: string, range?: ByteRange, version?: string): Promise<Opened | undefined>
 
@@ -73,7 +73,8 @@ export interface ObjectStore {
    *  @param isNew only where there is none. @throws ConditionFailed when there is */
   put(key: string, bytes: Buffer, options?: { isNew: boolean }): Promise<void>
 
-  /** Joins pieces, which all but the last are equally long (at least 5 MiB), within the store. The target is replaced, all or nothing. */
+  /** Joins pieces, which all but the last are equally long (at least 5 MiB), within the store. The target is replaced,
+   *  all or nothing. @throws ObjectNotFound when a piece is gone */
   assemble(target: string, pieces: readonly Piece[]): Promise<void>
 
   /** Where an object can be made of parts that are nowhere visible by themselves. Without it, or where it is better for
