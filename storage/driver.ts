@@ -58,6 +58,13 @@ export interface StorageDriver {
    *  @throws ObjectNotFound, at the first chunk; RangeError when the range starts beyond the end */
   read(key: string, range?: ByteRange): AsyncIterable<Uint8Array>
 
+  /**
+   * An address from which a client may fetch the object itself for some minutes, whoever it is: only for who may have
+   * the bytes, and never to be logged. Undefined where the driver has none for this one. The object need not exist.
+   * @param address the client's, where it is known: some may be sent elsewhere than others
+   */
+  redirect?(key: string, address?: string): Promise<string | undefined>
+
   /** All or nothing: a reader sees the former object or this one, never a part. Gives its size.
    *  The body's chunks are the driver's to keep. A body that throws changes nothing. */
   write(key: string, body: Body): Promise<number>

@@ -21,7 +21,7 @@ const ARROWS: Record<string, string[]> = {
   operations: ['oci', 'type registry', 'storage/driver.ts'],
   config: ['oci'],
   oci: [],
-  storage: ['storage/driver.ts'],
+  storage: ['storage/driver.ts', 'outgoing'],
   'storage/driver.ts': [],
   // It judges any registry by its URL, and knows nothing of this one: whoever copies the folder has a judge.
   conformance: [],

@@ -17,6 +17,12 @@ export function interposed(storage: StorageDriver, before: Interpose): StorageDr
       await before(`read ${key}`)
       yield* storage.read(key, range)
     },
+    ...(storage.redirect && {
+      redirect: async (...args) => {
+        await before(`redirect ${args[0]}`)
+        return storage.redirect?.(...args)
+      }
+    }),
     write: async (key, body) => {
       await before(`write ${key}`)
       return storage.write(key, body)

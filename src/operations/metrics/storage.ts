@@ -19,7 +19,8 @@ const OPERATIONS = {
   tidy: 'StorageDriver.Walk',
   probe: 'StorageDriver.Stat',
   probeWrite: 'StorageDriver.PutContent',
-  space: 'StorageDriver.Stat'
+  space: 'StorageDriver.Stat',
+  redirect: 'StorageDriver.URLFor'
 } as const satisfies Record<keyof StorageDriver, string>
 
 type Operation = keyof typeof OPERATIONS
@@ -113,7 +114,9 @@ export function meteredStorage(storage: StorageDriver, driver: string, recorder:
     }
   }
 
+  const { redirect } = storage
   return {
+    ...(redirect && { redirect: (...args) => timed(meters.redirect, () => redirect(...args)) }),
     size: (...args) => timed(meters.size, () => storage.size(...args)),
     appended: (...args) => timed(meters.appended, () => storage.appended(...args)),
     read: (key, range) => new TimedReader(meters.read, storage.read(key, range)),
