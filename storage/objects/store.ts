@@ -6,6 +6,8 @@ export interface Found {
   key: string
   size: number
   modified: Date
+  /** As `Opened` has it, where a look tells. */
+  version?: string | undefined
 }
 
 /** An object that is being read. */
@@ -48,8 +50,9 @@ export interface Piece {
  * equally long.
  */
 export interface Parts {
-  /** @param number from 1 on */
-  put(number: number, bytes: Buffer): Promise<void>
+  /** @param number from 1 on
+   *  @param bytes in pieces: they are one after the other what is sent, and stay as they are until it has been */
+  put(number: number, bytes: readonly Uint8Array[]): Promise<void>
   /** Makes the parts the object: all or nothing. */
   complete(): Promise<void>
   /** Frees them. It never throws: what stays is for the lifecycle rule. */
@@ -70,8 +73,9 @@ export interface ObjectStore {
   get(key: string, range?: ByteRange, version?: string): Promise<Opened | undefined>
 
   /** The whole object in one call, and checked by the store on its way where the store can.
+   *  @param bytes in pieces, as those of a part
    *  @param isNew only where there is none. @throws ConditionFailed when there is */
-  put(key: string, bytes: Buffer, options?: { isNew: boolean }): Promise<void>
+  put(key: string, bytes: readonly Uint8Array[], options?: { isNew: boolean }): Promise<void>
 
   /** Joins pieces, which all but the last are equally long (at least 5 MiB), within the store. The target is replaced,
    *  all or nothing. @throws ObjectNotFound when a piece is gone */

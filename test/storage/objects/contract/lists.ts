@@ -7,7 +7,7 @@ const inByteOrder = (keys: Iterable<string>): string[] => [...keys].sort((a, b) 
 
 async function fill(store: ObjectStore, keys: readonly string[]): Promise<void> {
   for (let i = 0; i < keys.length; i += 50) {
-    await Promise.all(keys.slice(i, i + 50).map(async (key) => store.put(key, bytes(key))))
+    await Promise.all(keys.slice(i, i + 50).map(async (key) => store.put(key, [bytes(key)])))
   }
 }
 

@@ -19,9 +19,9 @@ export function partsContract(t: Test, fresh: FreshStore): void {
     const sizes = [PART, PART, 7]
     const pieces = sizes.map((size, i) => ({ key: `@p/${i}`, size }))
     await Promise.all(
-      pieces.map(async ({ key, size }, i) => store.put(key, whole.subarray(i * PART, i * PART + size)))
+      pieces.map(async ({ key, size }, i) => store.put(key, [whole.subarray(i * PART, i * PART + size)]))
     )
-    await store.put('target', bytes('a former object'))
+    await store.put('target', [bytes('a former object')])
     await store.assemble('target', pieces)
     t.ok((await contentOf(store, 'target'))?.equals(whole))
     t.equal((await store.head('target'))?.size, whole.length)
@@ -31,7 +31,7 @@ export function partsContract(t: Test, fresh: FreshStore): void {
   t.test('one piece is copied, however small', async (t) => {
     const store = await fresh(t)
     for (const size of [0, 1, PART + 1]) {
-      await store.put('p', noise(size))
+      await store.put('p', [noise(size)])
       await store.assemble('target', [{ key: 'p', size }])
       t.ok((await contentOf(store, 'target'))?.equals(noise(size)), `${size} bytes`)
     }
@@ -39,8 +39,8 @@ export function partsContract(t: Test, fresh: FreshStore): void {
 
   t.test('a piece that is gone leaves the target as it was', async (t) => {
     const store = await fresh(t)
-    await store.put('p/0', noise(PART))
-    await store.put('target', bytes('former'))
+    await store.put('p/0', [noise(PART)])
+    await store.put('target', [bytes('former')])
     const gone = { key: 'p/1', size: 7 }
     await t.rejects(store.assemble('target', [{ key: 'p/0', size: PART }, gone]), ObjectNotFound)
     await t.rejects(store.assemble('target', [gone]), ObjectNotFound)
@@ -53,11 +53,11 @@ export function partsContract(t: Test, fresh: FreshStore): void {
     const parts = await store.parts?.('k')
     if (parts === undefined) return
     const whole = noise(2 * PART + 9)
-    await store.put('k', bytes('former'))
+    await store.put('k', [bytes('former')])
     await Promise.all([
-      parts.put(3, whole.subarray(2 * PART)),
-      parts.put(1, whole.subarray(0, PART)),
-      parts.put(2, whole.subarray(PART, 2 * PART))
+      parts.put(3, [whole.subarray(2 * PART)]),
+      parts.put(1, [whole.subarray(0, PART)]),
+      parts.put(2, [whole.subarray(PART, 2 * PART)])
     ])
     t.equal(await textOf(store, 'k'), 'former')
     t.strictSame(await keysOf(store), ['k'])
@@ -69,7 +69,7 @@ export function partsContract(t: Test, fresh: FreshStore): void {
     const store = await fresh(t)
     const parts = await store.parts?.('k')
     if (parts === undefined) return
-    await parts.put(1, noise(PART))
+    await parts.put(1, [noise(PART)])
     await parts.abort()
     await parts.abort()
     t.strictSame(await keysOf(store), [])
@@ -81,7 +81,7 @@ export function partsContract(t: Test, fresh: FreshStore): void {
     const store = await fresh(t)
     const parts = await store.parts?.('k')
     if (parts === undefined || store.abortParts === undefined) return
-    await parts.put(1, noise(9))
+    await parts.put(1, [noise(9)])
     t.equal(await store.abortParts(new Date(Date.now() - 3_600_000)), 0)
     // How many it finds depends on what the store lists.
     t.type(await store.abortParts(new Date(Date.now() + 3_600_000)), 'number')

@@ -34,7 +34,7 @@ export function wholeObjectsContract(t: Test, fresh: FreshStore): void {
   t.test('an object has any key of the registry, and private ones with @', async (t) => {
     const store = await fresh(t)
     for (const key of KEYS) {
-      await store.put(key, bytes(key))
+      await store.put(key, [bytes(key)])
       t.equal(await textOf(store, key), key)
       t.equal((await store.head(key))?.key, key)
     }
@@ -44,7 +44,7 @@ export function wholeObjectsContract(t: Test, fresh: FreshStore): void {
     const store = await fresh(t)
     for (const size of [0, 1, 71, 4096, 1 << 20, 10 << 20]) {
       const whole = noise(size)
-      await store.put('k', whole)
+      await store.put('k', [whole])
       const head = await store.head('k')
       t.equal(head?.size, size)
       t.ok(head && Math.abs(head.modified.getTime() - Date.now()) < 900_000, 'it was just modified')
@@ -56,14 +56,14 @@ export function wholeObjectsContract(t: Test, fresh: FreshStore): void {
 
   t.test('a put replaces the whole object', async (t) => {
     const store = await fresh(t)
-    await store.put('k', bytes('a long former text'))
-    await store.put('k', bytes('short'))
+    await store.put('k', [bytes('a long former text')])
+    await store.put('k', [bytes('short')])
     t.equal(await textOf(store, 'k'), 'short')
   })
 
   t.test('what is not there is undefined, as a folder is', async (t) => {
     const store = await fresh(t)
-    await store.put('a/b', bytes('x'))
+    await store.put('a/b', [bytes('x')])
     for (const key of ['a', 'a/b/c', 'b', 'a/bb']) {
       t.equal(await store.head(key), undefined, key)
       t.equal(await store.get(key), undefined, key)
@@ -73,8 +73,8 @@ export function wholeObjectsContract(t: Test, fresh: FreshStore): void {
 
   t.test('an object can be beside objects below its key', async (t) => {
     const store = await fresh(t)
-    await store.put('a/b', bytes('below'))
-    await store.put('a.b', bytes('beside'))
+    await store.put('a/b', [bytes('below')])
+    await store.put('a.b', [bytes('beside')])
     t.equal(await textOf(store, 'a/b'), 'below')
     t.equal(await textOf(store, 'a.b'), 'beside')
   })
@@ -83,7 +83,7 @@ export function wholeObjectsContract(t: Test, fresh: FreshStore): void {
     const store = await fresh(t)
     const texts = Array.from({ length: 8 }, (_, i) => `writer ${i}`)
     const outcomes = await Promise.allSettled(
-      texts.map(async (text) => store.put('k', bytes(text), { isNew: true }))
+      texts.map(async (text) => store.put('k', [bytes(text)], { isNew: true }))
     )
     const winners = texts.filter((_, i) => outcomes[i]?.status === 'fulfilled')
     t.equal(winners.length, 1)
@@ -91,16 +91,16 @@ export function wholeObjectsContract(t: Test, fresh: FreshStore): void {
     for (const outcome of outcomes) {
       if (outcome.status === 'rejected') t.type(outcome.reason, ConditionFailed)
     }
-    await t.rejects(store.put('k', bytes('late'), { isNew: true }), ConditionFailed)
+    await t.rejects(store.put('k', [bytes('late')], { isNew: true }), ConditionFailed)
     await store.delete('k')
-    await store.put('k', bytes('again'), { isNew: true })
+    await store.put('k', [bytes('again')], { isNew: true })
     t.equal(await textOf(store, 'k'), 'again')
   })
 
   t.test('a range gives its bytes, and ends at the end of the object', async (t) => {
     const store = await fresh(t)
     const whole = noise(100_000)
-    await store.put('k', whole)
+    await store.put('k', [whole])
     const ranges: [number, number][] = [
       [0, 0],
       [0, 99_999],
@@ -117,8 +117,8 @@ export function wholeObjectsContract(t: Test, fresh: FreshStore): void {
 
   t.test('a range that begins at the end of the object or behind it is an error', async (t) => {
     const store = await fresh(t)
-    await store.put('k', bytes('123'))
-    await store.put('empty', bytes(''))
+    await store.put('k', [bytes('123')])
+    await store.put('empty', [bytes('')])
     await t.rejects(store.get('k', { start: 3, end: 10 }), RangeError)
     await t.rejects(store.get('k', { start: 4, end: 10 }), RangeError)
     await t.rejects(store.get('empty', { start: 1, end: 1 }), RangeError)
@@ -126,20 +126,20 @@ export function wholeObjectsContract(t: Test, fresh: FreshStore): void {
 
   t.test('a version names one content, and no other is given for it', async (t) => {
     const store = await fresh(t)
-    await store.put('k', bytes('former'))
+    await store.put('k', [bytes('former')])
     const former = await store.get('k')
     t.equal(former && (await gather(former.chunks)).toString(), 'former')
     const again = await store.get('k', { start: 2, end: 9 }, former?.version)
     t.equal(again && (await gather(again.chunks)).toString(), 'rmer')
     t.equal(again?.version, former?.version)
-    await store.put('k', bytes('latter'))
+    await store.put('k', [bytes('latter')])
     await t.rejects(store.get('k', undefined, former?.version), ConditionFailed)
     await t.rejects(store.get('k', { start: 2, end: 9 }, former?.version), ConditionFailed)
   })
 
   t.test('a delete removes one object, and of what is not there it is a success', async (t) => {
     const store = await fresh(t)
-    for (const key of ['a', 'a-b', 'ab', 'a/b']) await store.put(key, bytes(key))
+    for (const key of ['a', 'a-b', 'ab', 'a/b']) await store.put(key, [bytes(key)])
     await store.delete('a')
     await store.delete('a')
     await store.delete('never')
@@ -149,10 +149,10 @@ export function wholeObjectsContract(t: Test, fresh: FreshStore): void {
 
   t.test('a delete of a version removes no other', async (t) => {
     const store = await fresh(t)
-    await store.put('k', bytes('former'))
+    await store.put('k', [bytes('former')])
     const former = await store.get('k')
     t.ok(former && (await gather(former.chunks)))
-    await store.put('k', bytes('latter'))
+    await store.put('k', [bytes('latter')])
     await t.rejects(store.delete('k', former?.version), ConditionFailed)
     t.equal(await textOf(store, 'k'), 'latter')
     const latter = await store.get('k')
@@ -165,7 +165,7 @@ export function wholeObjectsContract(t: Test, fresh: FreshStore): void {
     const store = await fresh(t)
     await store.deleteAll([])
     const keys = Array.from({ length: 12 }, (_, i) => `f/${i}`)
-    for (const key of [...keys, 'f', 'f-']) await store.put(key, bytes(key))
+    for (const key of [...keys, 'f', 'f-']) await store.put(key, [bytes(key)])
     await store.deleteAll([...keys, 'f/never', 'never'])
     for (const key of keys) t.equal(await store.head(key), undefined, key)
     t.equal(await textOf(store, 'f-'), 'f-')
@@ -175,8 +175,8 @@ export function wholeObjectsContract(t: Test, fresh: FreshStore): void {
   t.test('more are deleted at once than one call takes', async (t) => {
     const store = await fresh(t)
     const keys = Array.from({ length: 2_100 }, (_, i) => `many/${i}`)
-    await store.put('many/2099', bytes('x'))
-    await store.put('many/3', bytes('x'))
+    await store.put('many/2099', [bytes('x')])
+    await store.put('many/3', [bytes('x')])
     await store.deleteAll(keys)
     t.strictSame((await store.list('many/', { byFolder: false })).objects, [])
   })
@@ -184,14 +184,14 @@ export function wholeObjectsContract(t: Test, fresh: FreshStore): void {
   t.test('objects are read side by side', async (t) => {
     const store = await fresh(t)
     const whole = noise(3 << 20)
-    await store.put('k', whole)
+    await store.put('k', [whole])
     const reads = Array.from({ length: 32 }, async () => contentOf(store, 'k'))
     for (const read of await Promise.all(reads)) t.ok(read?.equals(whole))
   })
 
   t.test('a reader that stops early holds nothing', async (t) => {
     const store = await fresh(t)
-    await store.put('k', noise(2 << 20))
+    await store.put('k', [noise(2 << 20)])
     for (let round = 0; round < 150; round++) {
       const opened = await store.get('k')
       for await (const _ of opened?.chunks ?? []) break
@@ -202,7 +202,7 @@ export function wholeObjectsContract(t: Test, fresh: FreshStore): void {
   t.test('an address that can be signed gives the object to whoever has it', async (t) => {
     const store = await fresh(t)
     const whole = noise(100_000)
-    await store.put('a/b.c', whole)
+    await store.put('a/b.c', [whole])
     const url = await store.sign?.('a/b.c', 60)
     if (url === undefined) return
     const answer = await fetch(url)
