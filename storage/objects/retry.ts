@@ -1,0 +1,65 @@
+import { setTimeout } from 'node:timers/promises'
+
+const TRIES = 5
+const BASE_MS = 100
+const CAP_MS = 5000
+const TRY_MS = 60_000
+const DEADLINE_MS = 120_000
+
+/** Why a try failed. */
+export interface Fault {
+  /** The store's word for it (`SlowDown`), a system's (`ECONNRESET`) or a status (`503`): for metrics. */
+  code: string
+  /** Another try may do better: the connection broke, or the store is busy, or ill. */
+  isPassing: boolean
+  /** For so long the store wants no other. */
+  retryAfterMs?: number | undefined
+}
+
+/** One call to the store, in as many tries as it takes.
+ *  @param attempt is to end, by whatever error, when its signal aborts. It may be called again: give it nothing that can be read only once
+ *  @throws what the last try threw */
+export type Retrying = <T>(operation: string, attempt: (signal: AbortSignal) => Promise<T>) => Promise<T>
+
+interface RetryOptions {
+  judge(error: unknown): Fault
+  /** Told of each try that has ended: the operation, how long it took, and the code of its fault. */
+  onCall?: ((operation: string, ms: number, code?: string) => void) | undefined
+  /** Told of each try that is not the first. */
+  onRetry?: ((operation: string, code: string) => void) | undefined
+  /** For one try. */
+  tryMs?: number
+  /** None is begun later than this after the first. */
+  deadlineMs?: number
+  now?: () => number
+  pause?: (ms: number) => Promise<unknown>
+  random?: () => number
+}
+
+/**
+ * How every store is called: at most five tries, with random pauses that grow to five seconds, or as long as the store
+ * says. The clouds' libraries are told not to try again by themselves, so that tries are bounded and counted.
+ */
+export function createRetrying(options: RetryOptions): Retrying {
+  const { judge, onCall, onRetry, tryMs = TRY_MS, deadlineMs = DEADLINE_MS } = options
+  const { now = performance.now.bind(performance), pause = setTimeout, random = Math.random } = options
+
+  return async (operation, attempt) => {
+    const first = now()
+    for (let tries = 1; ; tries++) {
+      const begun = now()
+      try {
+        const result = await attempt(AbortSignal.timeout(tryMs))
+        onCall?.(operation, now() - begun)
+        return result
+      } catch (error) {
+        const { code, isPassing, retryAfterMs = 0 } = judge(error)
+        onCall?.(operation, now() - begun, code)
+        const waitMs = Math.max(retryAfterMs, random() * Math.min(CAP_MS, BASE_MS * 2 ** (tries - 1)))
+        if (!isPassing || tries === TRIES || now() + waitMs - first > deadlineMs) throw error
+        await pause(waitMs)
+        onRetry?.(operation, code)
+      }
+    }
+  }
+}

@@ -1,0 +1,100 @@
+import t from 'tap'
+import { createRetrying, type Fault } from '../../../storage/objects/retry.ts'
+
+class Failure extends Error {
+  readonly fault: Fault
+  constructor(fault: Fault) {
+    super(fault.code)
+    this.fault = fault
+  }
+}
+
+const busy = (retryAfterMs?: number) => new Failure({ code: 'SlowDown', isPassing: true, retryAfterMs })
+
+/** A clock that moves only while somebody waits, and all that happened. */
+function scene({ random = 1, callMs = 0 } = {}) {
+  let time = 0
+  const waits: number[] = []
+  const calls: unknown[] = []
+  const retries: unknown[] = []
+  const retrying = createRetrying({
+    judge: (error) => (error as Failure).fault,
+    onCall: (...call) => calls.push(call),
+    onRetry: (...retry) => retries.push(retry),
+    now: () => time,
+    pause: async (ms) => {
+      waits.push(ms)
+      time += ms
+    },
+    random: () => random
+  })
+  /** Fails with each of these in turn, then succeeds. */
+  async function call(...failures: Failure[]): Promise<string> {
+    const left = [...failures]
+    return retrying('put', async () => {
+      time += callMs
+      const failure = left.shift()
+      if (failure !== undefined) throw failure
+      return 'done'
+    })
+  }
+  return { call, waits, calls, retries }
+}
+
+t.test('a call that succeeds is told of once', async (t) => {
+  const { call, waits, calls } = scene({ callMs: 7 })
+  t.equal(await call(), 'done')
+  t.same(waits, [])
+  t.same(calls, [['put', 7]])
+})
+
+t.test('case 27, 53: what may pass is tried again, at most five times, with pauses that grow', async (t) => {
+  const { call, waits, calls, retries } = scene()
+  t.equal(await call(busy(), busy(), busy(), busy()), 'done')
+  t.same(waits, [100, 200, 400, 800])
+  t.equal(calls.length, 5)
+  t.same(retries, Array(4).fill(['put', 'SlowDown']))
+  const last = busy()
+  await t.rejects(call(busy(), busy(), busy(), busy(), last), last)
+  t.equal(calls.length, 10)
+})
+
+t.test('pauses are random, so that not all come back at once', async (t) => {
+  const { call, waits } = scene({ random: 0.25 })
+  await call(busy(), busy())
+  t.same(waits, [25, 50])
+})
+
+t.test('what cannot pass is not tried again', async (t) => {
+  const { call, calls, retries } = scene()
+  const refusal = new Failure({ code: 'AccessDenied', isPassing: false })
+  await t.rejects(call(refusal), refusal)
+  t.same(calls, [['put', 0, 'AccessDenied']])
+  t.same(retries, [])
+})
+
+t.test('case 53: the store says how long it wants to be left alone', async (t) => {
+  const { call, waits } = scene()
+  await call(busy(3000), busy(20))
+  t.same(waits, [3000, 200])
+})
+
+t.test('case 53: no try begins after the deadline', async (t) => {
+  const { call, waits } = scene({ callMs: 50_000 })
+  await t.rejects(call(busy(), busy(), busy()), { message: 'SlowDown' })
+  t.equal(waits.length, 2)
+  const other = scene()
+  await t.rejects(other.call(busy(121_000)))
+  t.same(other.waits, [], 'nor is one waited for')
+})
+
+t.test('a try is told when its time is over', async (t) => {
+  const retrying = createRetrying({ judge: () => ({ code: 'timeout', isPassing: false }), tryMs: 5 })
+  const hanging = retrying('get', (signal) => {
+    return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
+  })
+  // The timer of a signal holds no process: the test would end before it.
+  const holding = setTimeout(() => {}, 10_000)
+  await t.rejects(hanging, { name: 'TimeoutError' })
+  clearTimeout(holding)
+})
