@@ -32,6 +32,11 @@ const TOOLS = {
     build: ['build'],
     package: 'github.com/distribution/distribution/v3/cmd/registry'
   },
+  'fake-gcs-server': {
+    folder: 'fake-gcs-server',
+    build: ['build'],
+    package: 'github.com/fsouza/fake-gcs-server'
+  },
   helm: { folder: 'helm', build: ['build'], package: 'helm.sh/helm/v4/cmd/helm' },
   'kube-apiserver': {
     folder: 'kube-apiserver',
