@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline'
 
 /**
  * Runs the integration checks one after another: every `*.check.ts` in the folders beside this file, or those
- * named as arguments (`clients`, `interop/garbage`, a path). A check is a script that prints `ok - SENTENCE` or
+ * named as arguments (`clients`, `reference/distribution-2`, a path). A check is a script that prints `ok - SENTENCE` or
  * `not ok - SENTENCE` for what it looked at, and ends with 0, with 1 when something is wrong, or with 77 when it
  * cannot run here (its last line says why).
  */
