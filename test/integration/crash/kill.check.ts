@@ -1,6 +1,8 @@
 // Kills the registry at random moments while clients push, and looks at what is there after each restart: all its
 // processes at once, the primary alone, or first single workers, of which no other request may notice anything.
 // --rounds 200 --seed N for the long form.
+import { utimes } from 'node:fs/promises'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createClient } from '../support/client.ts'
 import { createLedger } from '../support/ledger.ts'
@@ -31,7 +33,7 @@ const world: World = {
   parked: [],
   contents: [],
   isSettled: false,
-  deletesTags: true,
+  deletes: true,
   killed: false,
   expects: (error) => isCut(error, lostPorts),
   figures: {}
@@ -53,12 +55,9 @@ for (let round = 1; round <= rounds && verdict.failures() === 0; round += 1) {
   await verification.since(random, 100)
   await Promise.all(inFlight.map(retry))
   await resumeSome()
-  if (round === rounds) {
-    await verification.everything()
-    await checkFolder(round)
-  }
   await restarted.stop()
 }
+await checkPurged()
 
 for (const one of [...pushing, client]) one.close()
 for (const [figure, value] of Object.entries(world.figures)) verdict.note(`${value} ${figure}`)
@@ -108,6 +107,35 @@ function isGone(pid: number): boolean {
   } catch {
     return true
   }
+}
+
+/** After a purge to which all that is unfinished seems old, nothing but what was pushed is left, and that is whole. */
+async function checkPurged(): Promise<void> {
+  const before = await auditStorage(root, sound)
+  for (const file of [...before.drafts, ...before.unfinished]) {
+    const old = new Date(Date.now() - 2 * 3_600_000)
+    await utimes(join(root, file), old, old)
+  }
+  const env = {
+    REGISTRY_STORAGE_MAINTENANCE_UPLOADPURGING_AGE: '1h',
+    REGISTRY_STORAGE_MAINTENANCE_UPLOADPURGING_INTERVAL: '1m'
+  }
+  const server = await startBerth({ root, port, env })
+  let left: string[] = []
+  const isGone = await eventually(
+    async () => {
+      const { drafts, unfinished } = await auditStorage(root, sound)
+      left = [...drafts, ...unfinished]
+      return left.length === 0
+    },
+    60_000,
+    500
+  )
+  verdict.note(`${before.drafts.length} drafts and ${before.uploads.length} uploads were there to be purged`)
+  verdict.check(isGone, 'a purge removes all that kills have left', left)
+  await verification.everything()
+  await checkFolder(rounds)
+  await server.stop()
 }
 
 /** Drafts and open uploads may be left over; a blob that is not what its name says, or a dead link, may not. */

@@ -31,6 +31,8 @@ export interface Ledger {
   blobs: AcknowledgedBlob[]
   manifests: AcknowledgedManifest[]
   tags: Map<string, TagHistory>
+  /** What must be gone for ever, by path: `NAME/manifests/DIGEST` and `NAME/blobs/DIGEST`. */
+  deleted: string[]
   blob(name: string, digest: string, size: number): void
   manifest(name: string, digest: string, bytes: Buffer): void
   /** A tag's PUT goes out, or its deletion, without a digest; call what it gives once it has been answered, with whether
@@ -53,6 +55,7 @@ export function createLedger(): Ledger {
     blobs: [],
     manifests: [],
     tags,
+    deleted: [],
     blob(name, digest, size) {
       if (isNew(`blob ${name} ${digest}`)) ledger.blobs.push({ name, digest, size })
     },

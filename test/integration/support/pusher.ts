@@ -52,6 +52,8 @@ export interface Pusher {
   manifest(name: string, reference: string, manifest: Buffer, mediaType?: string): Promise<string>
   /** Deletes a tag, and says whether it was there. */
   untag(name: string, tag: string): Promise<boolean>
+  /** Deletes what must be there: `manifests/DIGEST` or `blobs/DIGEST`. */
+  remove(name: string, target: string): Promise<void>
   /** `open` and `finish`: a blob as most clients push it. Gives its digest. */
   blob(name: string, content: Buffer): Promise<string>
 }
@@ -134,6 +136,9 @@ export function createPusher(client: Client): Pusher {
       const reply = await client.request('DELETE', path)
       if (reply.status !== 202 && reply.status !== 404) throw new UnexpectedReply(`DELETE ${path}`, reply)
       return reply.status === 202
+    },
+    async remove(name, target) {
+      await send(202, 'DELETE', `/v2/${name}/${target}`)
     },
     async blob(name, content) {
       const upload = uploadOf(name, content)

@@ -11,6 +11,8 @@ export interface Audit {
   drafts: string[]
   /** Open uploads: distribution's by their folders, berth's by their ids. */
   uploads: string[]
+  /** The files of berth's open uploads. */
+  unfinished: string[]
   /** Files in places where the layout has none. */
   strays: string[]
   /** Blobs that do not hash to their name, links that are no digest or whose target is not there. */
@@ -34,7 +36,7 @@ const NAME_PART = /^[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*$/
 /** Looks at every file below a storage folder.
  *  @param sound blobs found in order by former calls: they are hashed again only when they have changed */
 export async function auditStorage(root: string, sound = new Set<string>()): Promise<Audit> {
-  const audit: Audit = { blobs: 0, links: 0, drafts: [], uploads: [], strays: [], faults: [] }
+  const audit: Audit = { blobs: 0, links: 0, drafts: [], uploads: [], unfinished: [], strays: [], faults: [] }
   const uploads = new Set<string>()
   for await (const file of filesBelow(root)) {
     const path = relative(root, file)
@@ -44,7 +46,9 @@ export async function auditStorage(root: string, sound = new Set<string>()): Pro
     }
     const upload = OWN_UPLOAD.exec(path)?.[1]
     if (upload !== undefined) {
-      if (upload !== TURN) uploads.add(upload)
+      if (upload === TURN) continue
+      uploads.add(upload)
+      audit.unfinished.push(path)
       continue
     }
     const inside = path.startsWith('docker/registry/v2/') ? path.slice('docker/registry/v2/'.length) : ''

@@ -16,8 +16,8 @@ export interface World {
   contents: Buffer[]
   /** Nothing new is made any more, only what is there already: caches get to hold all that they ever will. */
   isSettled: boolean
-  /** Whether clients delete tags as well, of their own repositories: of no use to those who read others' tags. */
-  deletesTags?: boolean
+  /** Whether clients delete as well, in their own repositories: of no use to those who read others' tags. */
+  deletes?: boolean
   /** True once the server has been killed: from then on a lost connection is no failure. */
   killed: boolean
   /** Whether a failure is one that is to be expected now, as that of a request which a killed worker had. The client then
@@ -251,10 +251,31 @@ export function createPushing(
     return { title: `deletion of ${name}:${tag}`, attempt: untag, retry: untag }
   }
 
+  /** Makes an image that nobody else knows of, and deletes it, and its config: they must be gone ever after. */
+  function removalOperation(): Operation {
+    const content = random.bytes(random.between(3, 1000))
+    const config = { digest: uploadOf(repository, content).digest, size: content.length }
+    const bytes = imageManifest(config, [], `${random.next()}`)
+    const { digest } = uploadOf(repository, bytes)
+    const tag = 'deleted'
+    const remove = async (): Promise<void> => {
+      await pusher.blob(repository, content)
+      const tagged = ledger.tagging(repository, tag, digest)
+      await telling(tagged, () => pusher.manifest(repository, tag, bytes))
+      const untagged = ledger.tagging(repository, tag, undefined)
+      await telling(untagged, () => pusher.remove(repository, `manifests/${digest}`))
+      await pusher.remove(repository, `blobs/${config.digest}`)
+      ledger.deleted.push(`${repository}/manifests/${digest}`, `${repository}/blobs/${config.digest}`)
+      count('deletions of images and blobs')
+    }
+    return { title: `deletion of ${repository}@${digest}`, attempt: remove, retry: remove }
+  }
+
   function nextOperation(): Operation {
     const name = random.chance(0.35) ? SHARED : repository
     const kind = random.next()
-    if (world.deletesTags && random.chance(0.03)) return untagOperation() ?? blobOperation(name)
+    if (world.deletes && random.chance(0.03)) return untagOperation() ?? blobOperation(name)
+    if (world.deletes && random.chance(0.03)) return removalOperation()
     const small =
       kind < 0.35 ? tagOperation(name) : kind < 0.5 && mountable() ? mountOperation(name) : undefined
     return small ?? (kind > 0.97 && !world.isSettled ? parkOperation(name) : blobOperation(name))

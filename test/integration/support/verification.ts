@@ -66,6 +66,11 @@ export function createVerification(client: Client, ledger: Ledger, verdict: Verd
     for (const part of [config, ...layers]) await checkBlob({ name, ...part })
   }
 
+  async function checkDeleted(path: string): Promise<void> {
+    const { status } = await client.request('GET', `/v2/${path}`, ACCEPT)
+    verdict.must(status === 404, `what was deleted stays so: ${path}`, status)
+  }
+
   async function checkTagLists(): Promise<void> {
     for (const name of new Set([...ledger.tags.values()].map((history) => history.name))) {
       for (const tag of await listTags(name)) {
@@ -102,6 +107,7 @@ export function createVerification(client: Client, ledger: Ledger, verdict: Verd
       await forEach(some(manifests, manifestsSeen), checkManifest)
       blobsSeen = blobs.length
       manifestsSeen = manifests.length
+      await forEach(ledger.deleted, checkDeleted)
       await forEach([...ledger.tags.values()], checkTag)
       await checkTagLists()
     },
@@ -109,6 +115,7 @@ export function createVerification(client: Client, ledger: Ledger, verdict: Verd
       pulled.clear()
       await forEach(ledger.blobs, checkBlob)
       await forEach(ledger.manifests, checkManifest)
+      await forEach(ledger.deleted, checkDeleted)
       await forEach([...ledger.tags.values()], checkTag)
       await checkTagLists()
     }
