@@ -70,7 +70,9 @@ export function createTags(storage: StorageDriver, links: Links): Tags {
     async deleteAll(name, digest) {
       const names = (await storage.list(tagsKey(name))).filter(isTag)
       await mapParallel(names, async (tag) => {
-        if ((await links.read(tagLinkKey(name, tag))) === digest) await remove(name, tag, digest)
+        const target = await links.read(tagLinkKey(name, tag))
+        // One without a link may be what a deletion left that died halfway: this one ends it.
+        if (target === digest || target === undefined) await remove(name, tag, digest)
       })
     }
   }

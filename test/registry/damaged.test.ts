@@ -1,5 +1,10 @@
+import nodeFs from 'node:fs'
+import { join } from 'node:path'
 import t from 'tap'
 import { parseTag } from '../../src/oci/name.ts'
+import { createRegistry } from '../../src/registry/registry.ts'
+import { filesystemStorage } from '../../storage/filesystem.ts'
+import { watched } from '../storage/watched.ts'
 import {
   A,
   B,
@@ -188,3 +193,24 @@ t.test(
     await t.rejects(it.registry.manifests.get(A, V1), { name: 'MANIFEST_UNKNOWN' })
   }
 )
+
+t.test('a deletion of a manifest that died halfway is ended by the next', async (t) => {
+  const root = t.testdir()
+  const died = Promise.withResolvers<void>()
+  const dying = watched(nodeFs, ({ name, path }) => {
+    if (name !== 'unlink' || !path.includes('@removed@')) return undefined
+    died.resolve()
+    return 'forget'
+  })
+  const first = createRegistry(filesystemStorage({ root, fs: dying }))
+  const digest = await push(first, A, await imageOf(first, A), V1)
+  first.manifests.delete(A, digest)
+  await died.promise
+  const filesOf = () => nodeFs.readdirSync(join(root, TAGS), { recursive: true }).map(String)
+  t.match(filesOf().join(), 'link@removed@')
+
+  const next = createRegistry(filesystemStorage({ root }))
+  t.strictSame((await next.tags.list(A, { n: 9 })).items, [])
+  await next.manifests.delete(A, digest)
+  t.strictSame(filesOf(), [])
+})

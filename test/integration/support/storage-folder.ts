@@ -7,7 +7,8 @@ import { join, relative } from 'node:path'
 export interface Audit {
   blobs: number
   links: number
-  /** Half-written objects: `NAME.UUID.tmp` and `UUID.tmp`. A crash may leave some; nothing else may. */
+  /** Half-written objects, `NAME.UUID.tmp` and `UUID.tmp`, and half-removed ones, `link@removed@HASH@UUID`. A crash may
+   *  leave some; nothing else may. */
   drafts: string[]
   /** Open uploads: distribution's by their folders, berth's by their ids. */
   uploads: string[]
@@ -21,7 +22,7 @@ export interface Audit {
 
 const BLOB = /^blobs\/sha(256|512)\/([0-9a-f]{2})\/\2[0-9a-f]{62}([0-9a-f]{64})?\/data$/
 const BLOB_NOTE = /^blobs\/sha(256|512)\/[0-9a-f]{2}\/[0-9a-f]{64,128}\/[^/]+$/
-const DRAFT = /[./][0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.tmp$/
+const DRAFT = /([./]|link@removed@[\w-]{43}@)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(\.tmp)?$/
 const UPLOAD = /^_uploads\/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(?=\/)/
 const OWN_UPLOAD = /^@uploads\/[0-9a-f]\/([0-9a-f]{32})@\d+@\d+@[^/]*$/
 /** Whose turn it is to purge: berth's own, in the making for ever. */
