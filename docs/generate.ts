@@ -29,7 +29,18 @@ const settings = (of: string): string[][] =>
       `${setting.about}${setting.secret ? '. A secret: it is never printed' : ''}${setting.live ? '. May change while berth runs' : ''}`
     ])
 
-const SECTIONS = ['version', 'log', 'http', 'storage', 'health', 'catalog', 'tags', 'auth', 'openshift']
+const SECTIONS = [
+  'version',
+  'log',
+  'http',
+  'storage',
+  'middleware',
+  'health',
+  'catalog',
+  'tags',
+  'auth',
+  'openshift'
+]
 
 const others = (of: 'refused' | 'ignored'): string[][] =>
   Object.entries(OTHERS)
@@ -37,7 +48,7 @@ const others = (of: 'refused' | 'ignored'): string[][] =>
     .map(([path, { fine = [], ...other }]) => [code(path), list([...fine]), other[of] ?? ''])
 
 const drivers = (['storage', 'auth'] as const).flatMap((choice) =>
-  Object.keys(ABSENT[choice]).map((name) => [code(`${choice}.${name}`), '', 'not there yet'])
+  Object.entries(ABSENT[choice]).map(([name, { why }]) => [code(`${choice}.${name}`), '', why])
 )
 
 const TABLES: Record<string, string> = {

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { flushCompileCache } from 'node:module'
 import { resolve } from 'node:path'
 import { type Config, ConfigError } from './config/config.ts'
+import { placeOf } from './config/place.ts'
 import type { Reading } from './config/read.ts'
 import { createLogger, type Logger } from './operations/logs.ts'
 import { inOneLine } from './operations/one-line.ts'
@@ -270,7 +271,7 @@ function startLine({ http, storage, auth }: Config, address: string): string {
   }[auth ?? 'nobody']
   const processes = http.processes === 1 ? '1 process' : `${http.processes} processes`
   const how = isReadOnly ? 'read-only, on what lies in' : 'stores in'
-  return `berth listens on ${address} with ${processes}, ${how} ${resolve(storage.filesystem.rootdirectory)}; ${who}`
+  return `berth listens on ${address} with ${processes}, ${how} ${placeOf(storage, resolve)}; ${who}`
 }
 
 /** Those that are in words for an administrator already. */
@@ -287,8 +288,7 @@ function explain(error: unknown): string | undefined {
   if (error instanceof ConfigError) return error.message
   if (error instanceof Error && STARTING_ERRORS.has(error.name)) return error.message
   const { name, code, syscall, message } = error as NodeJS.ErrnoException
-  if (name === 'StorageUnavailable')
-    return `${message} (storage.filesystem.rootdirectory, REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY)`
+  if (name === 'StorageUnavailable') return message
   if (code === 'EADDRINUSE')
     return `${message}: is it running already? http.addr (REGISTRY_HTTP_ADDR) sets another address`
   if (syscall === 'listen' || syscall === 'bind' || syscall === 'getaddrinfo') {

@@ -3,12 +3,14 @@ import { resolve } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { Server as SecureServer } from 'node:tls'
 import type { FastifyInstance } from 'fastify'
+import { type StorageDriver, StorageUnavailable } from '../storage/driver.ts'
 import { openStorage } from '../storage/open.ts'
 import { createApp, type MetricsParts } from './app.ts'
 import { createExternalOrigin } from './auth/external-origin.ts'
 import { createKeyRing, deriveKeys, type KeyRing, TOKEN_LIFE_MS } from './auth/keys.ts'
 import { openIdentity } from './auth/open.ts'
 import type { Config } from './config/config.ts'
+import { placeOf } from './config/place.ts'
 import { follow } from './operations/follow.ts'
 import { createInherit } from './operations/inherit.ts'
 import { createLimits, type Leases } from './operations/limits.ts'
@@ -80,12 +82,12 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   const inherit = createInherit(siblings, logger)
   const tls = config.http.tls && (await openTlsFiles(config.http.tls, inherit))
   const { storageHealth } = config
-  const opened = await openStorage(config.storage)
+  const opened = await open(options)
   const readOnly = createReadOnly(config.storage.maintenance.readonly.enabled)
   const guarded = guardStorage(
-    recorder === undefined ? opened : meteredStorage(opened, 'filesystem', recorder),
+    recorder === undefined ? opened : meteredStorage(opened, config.storage.driver, recorder),
     {
-      reserve: config.storage.filesystem.reserve,
+      reserve: config.storage.driver === 'filesystem' ? config.storage.filesystem.reserve : 0,
       intervalMs: storageHealth?.intervalMs ?? WRITE_TRY_MS,
       leads,
       siblings,
@@ -108,9 +110,9 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   const health =
     storageHealth && watchStorage({ ...storageHealth, probe: registry.probe, leads, siblings, logger })
   const limits = createLimits({ leases: options.leases, limits: config.openshift.requests, recorder })
-  const open = createOpenRequests()
+  const openRequests = createOpenRequests()
   const app = await createApp({
-    open,
+    open: openRequests,
     registry,
     ...(health !== undefined && { trouble: health.trouble }),
     logger,
@@ -163,7 +165,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     })
   }
   return {
-    stop: () => stop(app, guarded.settled, open, options),
+    stop: () => stop(app, guarded.settled, openRequests, options),
     async reload({ log, storage, openshift }) {
       logger.setLevel(log.level)
       limits.set(openshift.requests)
@@ -171,6 +173,20 @@ export async function serve(options: ServeOptions): Promise<Serving> {
       // A client that has left may have left a write behind that is still at it.
       if (readOnly.isQuiet()) await guarded.settled()
     }
+  }
+}
+
+/** @throws StorageUnavailable, and what names the setting */
+async function open({ config, environment, logger }: ServeOptions): Promise<StorageDriver> {
+  const { storage, http } = config
+  try {
+    return await openStorage(storage, { env: environment, log: logger, processes: http.processes })
+  } catch (error) {
+    if (storage.driver !== 'filesystem' || !(error instanceof StorageUnavailable)) throw error
+    throw new StorageUnavailable(
+      `${error.message} (storage.filesystem.rootdirectory, REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY)`,
+      { cause: error }
+    )
   }
 }
 
@@ -212,8 +228,9 @@ function followTls(
 async function tellIfEmpty({ repositories }: Registry, { config, logger }: ServeOptions): Promise<void> {
   try {
     for await (const _ of repositories.folders()) return
-    const root = resolve(config.storage.filesystem.rootdirectory)
-    logger.info(`nothing is stored in ${root} yet; if something should be, is its volume mounted?`)
+    const { storage } = config
+    const question = storage.driver === 'filesystem' ? 'is its volume mounted?' : 'is it the right one?'
+    logger.info(`nothing is stored in ${placeOf(storage, resolve)} yet; if something should be, ${question}`)
   } catch {
     // Whoever asks for something is told.
   }

@@ -97,3 +97,58 @@ export interface Surroundings {
   /** Told of each one that is tried again. */
   readonly onRetry?: ((operation: string, code: string) => void) | undefined
 }
+
+/** What gives clients another address than the driver's own; those of a list apply in its order. */
+export type Middleware = CloudFront | BaseUrl | Rewrite
+
+/** Signed URLs of AWS's CloudFront, in front of the bucket. */
+export interface CloudFront {
+  readonly name: 'cloudfront'
+  /** With a slash at its end. */
+  readonly baseurl: string
+  /** The path of a PEM file. */
+  readonly privatekey: string
+  readonly keypairid: string
+  /** Milliseconds. */
+  readonly duration: number
+  /** Whether clients in AWS's own networks, of any region or of `awsregion`, are sent to the bucket instead. */
+  readonly ipfilteredby: 'none' | 'aws' | 'awsregion'
+  readonly awsregion: readonly string[]
+  /** Milliseconds between looks at `iprangesurl`. */
+  readonly updatefrequency: number
+  readonly iprangesurl: string
+}
+
+/** The key below a URL, unsigned. */
+export interface BaseUrl {
+  readonly name: 'redirect'
+  readonly baseurl: string
+}
+
+/** Changes the driver's URL. */
+export interface Rewrite {
+  readonly name: 'rewrite'
+  readonly scheme: string | undefined
+  readonly host: string | undefined
+  readonly trimpathprefix: string | undefined
+}
+
+export type DriverName = 'filesystem' | 's3' | 'gcs' | 'azure'
+
+/** The configuration's, of `storage` and `middleware`. Of the object stores only the chosen one has a section. */
+export interface StorageOptions {
+  readonly driver: DriverName
+  readonly filesystem: { readonly rootdirectory: string }
+  readonly s3: S3Options | undefined
+  readonly gcs: GcsOptions | undefined
+  readonly azure: AzureOptions | undefined
+  /** What all processes of the pod together may hold of bodies on their way to an object store. */
+  readonly memory: number
+  readonly redirect: {
+    readonly disable: boolean
+    /** Milliseconds. */
+    readonly duration: number
+  }
+  readonly middleware: readonly Middleware[]
+  readonly maintenance: { readonly readonly: { readonly enabled: boolean } }
+}

@@ -1,5 +1,7 @@
+import type { DriverName } from '../../storage/options.ts'
 import type { Config } from './config.ts'
 import { defaultOf, type Path, SETTINGS, type Setting, type Value } from './schema.ts'
+import { buildStorage } from './storage.ts'
 import { buildTls } from './tls.ts'
 import { at, isEmpty, type Node, type Section } from './tree.ts'
 import { parseDefault } from './values.ts'
@@ -24,8 +26,16 @@ export function lookUp(root: Section, hasFile: boolean): Lookup {
   }
 }
 
+/** What settings alone do not say. */
+export interface Choices {
+  readonly auth: Config['auth']
+  readonly storage: DriverName
+  /** Whether OpenShift's operator is who configures. */
+  readonly isLegacy: boolean
+}
+
 /** Every setting's value in its place, frozen. */
-export function build(value: Lookup, auth: Config['auth']): Config {
+export function build(value: Lookup, { auth, storage, isLegacy }: Choices): Config {
   const address = value('http.addr') ?? { host: '127.0.0.1', port: 5000 }
   return freeze({
     http: {
@@ -38,22 +48,7 @@ export function build(value: Lookup, auth: Config['auth']): Config {
       headers: value('http.headers'),
       maxfailedlogins: value('http.maxfailedlogins')
     },
-    storage: {
-      filesystem: {
-        rootdirectory: value('storage.filesystem.rootdirectory'),
-        reserve: value('storage.filesystem.reserve')
-      },
-      delete: { enabled: value('storage.delete.enabled') },
-      maintenance: {
-        readonly: { enabled: value('storage.maintenance.readonly.enabled') },
-        uploadpurging: {
-          enabled: value('storage.maintenance.uploadpurging.enabled'),
-          age: value('storage.maintenance.uploadpurging.age'),
-          interval: value('storage.maintenance.uploadpurging.interval'),
-          dryrun: value('storage.maintenance.uploadpurging.dryrun')
-        }
-      }
-    },
+    storage: buildStorage(value, storage, isLegacy),
     log: {
       level: value('log.level'),
       formatter: value('log.formatter'),
@@ -102,6 +97,6 @@ export function build(value: Lookup, auth: Config['auth']): Config {
 }
 
 function freeze<T extends object>(value: T): T {
-  for (const part of Object.values(value)) if (typeof part === 'object') freeze(part)
+  for (const part of Object.values(value)) if (typeof part === 'object' && part !== null) freeze(part)
   return Object.freeze(value)
 }

@@ -1,12 +1,15 @@
-import { ABSENT, PRESENT, RESERVED } from './drivers.ts'
+import { ABSENT, FORMER, PRESENT, RESERVED } from './drivers.ts'
 import { isVariable, variableOf } from './environment.ts'
 import { moveFormerNames } from './former-names.ts'
 import { type Known, knownKeys } from './known.ts'
+import { readMiddlewares } from './middleware.ts'
 import { nearest } from './nearest.ts'
 import type { Other } from './others.ts'
 import { isDisabled, type Shape } from './sections.ts'
 import { isEmpty, isEmptyLeaf, itemsOf, type Node, type Section } from './tree.ts'
 import { boolean } from './values.ts'
+
+type Chosen<C extends keyof typeof PRESENT> = (typeof PRESENT)[C][number] | 'wrong' | undefined
 
 export interface Checked {
   /** A line each: where, what it must be, what to do. No values, which may be secrets. */
@@ -16,12 +19,12 @@ export interface Checked {
   /** Names of what is no setting, with the nearest one that is. */
   readonly unknown: string[]
   /** The driver that was named, if one was; `wrong`, with a problem, for what berth does not have. */
-  readonly storage: 'filesystem' | 'wrong' | undefined
-  readonly auth: 'none' | 'openshift' | 'htpasswd' | 'wrong' | undefined
+  readonly storage: Chosen<'storage'>
+  readonly auth: Chosen<'auth'>
 }
 
 const EXPECTED = {
-  storage: 'filesystem (no other storage is there yet)',
+  storage: 'filesystem, s3, gcs or azure, in lower case',
   auth: 'openshift (which any Kubernetes cluster is, too), htpasswd or none, in lower case'
 }
 
@@ -30,7 +33,7 @@ export const subject = (path: string, origin: string): string =>
   origin === variableOf(path) ? `${origin}:` : `${origin}: ${path}`
 
 const isDriver = (choice: 'storage' | 'auth', name: string): boolean =>
-  PRESENT[choice].some((each) => each === name) || Object.hasOwn(ABSENT[choice], name)
+  PRESENT[choice].some((each) => each === name) || name in FORMER || Object.hasOwn(ABSENT[choice], name)
 
 /** Compares what was given with what berth knows. Moves in `root` what has another place today. */
 export function check(root: Section): Checked {
@@ -77,9 +80,17 @@ export function check(root: Section): Checked {
     }
   }
 
+  function visitMiddlewares(node: Node): void {
+    const found = readMiddlewares(node)
+    for (const { path, node, text } of found.problems) problems.push(`${subject(path, node.origin)} ${text}`)
+    for (const { path, node, best } of found.unknown) addUnknown(path, node.origin, best)
+  }
+
   function visit(path: string, node: Node, { shape, other }: Known): void {
     const { origin } = node
-    if (!fits(path, node, shape) || other === undefined || isEmpty(node) || isFine(node, other)) return
+    const isRight = fits(path, node, shape)
+    if (isRight && path === 'middleware.storage') visitMiddlewares(node)
+    if (!isRight || other === undefined || isEmpty(node) || isFine(node, other)) return
     if (other.ignored !== undefined) {
       const name = origin === variableOf(path) ? origin : `${path} (${origin})`
       ignored.set(other.ignored, [...(ignored.get(other.ignored) ?? []), name])
@@ -133,9 +144,7 @@ export function check(root: Section): Checked {
     }
   }
 
-  function choose<C extends 'storage' | 'auth'>(
-    choice: C
-  ): (typeof PRESENT)[C][number] | 'wrong' | undefined {
+  function choose<C extends 'storage' | 'auth'>(choice: C): Chosen<C> {
     const node = root.entries.get(choice)
     if (node === undefined || isEmptyLeaf(node) || node.kind === 'items') return undefined
     const named: [string, string][] =
@@ -157,8 +166,8 @@ export function check(root: Section): Checked {
     }
     const present = PRESENT[choice].find((each) => each === name)
     if (present !== undefined) return present
-    const absent = slip === undefined ? `; ${name} is not there yet` : ''
-    problems.push(`${subject(choice, origin)} must be ${EXPECTED[choice]}${absent}`)
+    const why = slip === undefined ? ABSENT[choice][name]?.why : undefined
+    problems.push(`${subject(choice, origin)} must be ${EXPECTED[choice]}${why ? `; ${why}` : ''}`)
     return 'wrong'
   }
 

@@ -1,3 +1,4 @@
+import type { StorageOptions } from '../../storage/options.ts'
 import type { ClientAuth, Headers, LogLevel } from './values.ts'
 
 export type { LogLevel } from './values.ts'
@@ -22,7 +23,7 @@ export interface Config {
     /** Different wrong credentials that an address may show in a minute, and times that one may be shown. */
     readonly maxfailedlogins: number
   }
-  readonly storage: {
+  readonly storage: StorageOptions & {
     readonly filesystem: {
       readonly rootdirectory: string
       /** The part of the volume that new uploads leave free, 0 to 0.5. */

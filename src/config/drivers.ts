@@ -1,60 +1,6 @@
-import { anything, boolean, duration, list, number, type Type, text } from './values.ts'
+import { boolean, list, number, type Type, text } from './values.ts'
 
 type Parameters = Readonly<Record<string, Type<unknown>>>
-
-const S3: Parameters = {
-  accelerate: boolean,
-  accesskey: text,
-  bucket: text,
-  chunksize: number,
-  credentialsconfigpath: text,
-  encrypt: boolean,
-  forcepathstyle: boolean,
-  keyid: text,
-  loglevel: text,
-  multipartcombinesmallpart: boolean,
-  multipartcopychunksize: number,
-  multipartcopymaxconcurrency: number,
-  multipartcopythresholdsize: number,
-  objectacl: text,
-  redirectendpoint: text,
-  region: text,
-  regionendpoint: text,
-  rootdirectory: text,
-  secretkey: text,
-  secure: boolean,
-  skipverify: boolean,
-  storageclass: text,
-  usedualstack: boolean,
-  usefipsendpoint: boolean,
-  useragent: text,
-  v4auth: boolean,
-  virtualhostedstyle: boolean
-}
-
-const GCS: Parameters = {
-  bucket: text,
-  chunksize: number,
-  credentials: anything,
-  keyfile: text,
-  maxconcurrency: number,
-  rootdirectory: text,
-  useragent: text
-}
-
-const AZURE: Parameters = {
-  accountkey: text,
-  accountname: text,
-  connectionstring: text,
-  container: text,
-  credentials: anything,
-  max_retries: number,
-  realm: text,
-  retry_delay: duration,
-  rootdirectory: text,
-  serviceurl: text,
-  skipverify: boolean
-}
 
 const SWIFT: Parameters = {
   applicationcredentialid: text,
@@ -89,26 +35,51 @@ const OSS: Parameters = {
   secure: boolean
 }
 
-/** Those of distribution and OpenShift that berth does not have, by section, with their parameters. */
-export const ABSENT: Readonly<Record<'storage' | 'auth', Readonly<Record<string, Parameters>>>> = {
-  storage: { s3: S3, s3aws: S3, gcs: GCS, azure: AZURE, swift: SWIFT, oss: OSS, inmemory: {} },
+interface Absent {
+  readonly parameters: Parameters
+  /** What to do instead. */
+  readonly why: string
+}
+
+/** Those of distribution and OpenShift that berth does not have, by section. */
+export const ABSENT: Readonly<Record<'storage' | 'auth', Readonly<Record<string, Absent>>>> = {
+  storage: {
+    swift: {
+      parameters: SWIFT,
+      why: 'berth has no driver for swift: where the cloud offers the same objects by S3 as well (s3api), use s3 with its regionendpoint'
+    },
+    oss: {
+      parameters: OSS,
+      why: 'berth has no driver for oss: Alibaba’s store speaks S3 as well, use s3 with its regionendpoint'
+    },
+    inmemory: { parameters: {}, why: 'inmemory would forget everything at the next start: use filesystem' }
+  },
   auth: {
-    silly: { realm: text, service: text },
+    silly: { parameters: { realm: text, service: text }, why: 'silly is not there' },
     token: {
-      autoredirect: boolean,
-      autoredirectpath: text,
-      issuer: text,
-      jwks: text,
-      realm: text,
-      rootcertbundle: text,
-      service: text,
-      signingalgorithms: list('names of algorithms')
+      parameters: {
+        autoredirect: boolean,
+        autoredirectpath: text,
+        issuer: text,
+        jwks: text,
+        realm: text,
+        rootcertbundle: text,
+        service: text,
+        signingalgorithms: list('names of algorithms')
+      },
+      why: 'token is not there yet'
     }
   }
 }
 
 /** What berth has. */
-export const PRESENT = { storage: ['filesystem'], auth: ['openshift', 'htpasswd', 'none'] } as const
+export const PRESENT = {
+  storage: ['filesystem', 's3', 'gcs', 'azure'],
+  auth: ['openshift', 'htpasswd', 'none']
+} as const
 
 /** Keys of `storage` that are no drivers. */
 export const RESERVED = new Set(['maintenance', 'cache', 'delete', 'redirect', 'tag'])
+
+/** Older names of drivers. */
+export const FORMER: Readonly<Record<string, string>> = { s3aws: 's3' }

@@ -10,6 +10,9 @@ const OLD = 'REGISTRY_MIDDLEWARE_REPOSITORY_OPENSHIFT_'
 /** Older names, and one of another form; of two for one setting the later counts, and all of them outrank the file. */
 const OTHER_NAMES: Readonly<Record<string, string>> = {
   OPENSHIFT_REGISTRY_HTTP_TLS_CIPHERSUITES: 'http.tls.ciphersuites',
+  // The two whose own name has what is between names otherwise.
+  REGISTRY_STORAGE_AZURE_MAX_RETRIES: 'storage.azure.max_retries',
+  REGISTRY_STORAGE_AZURE_RETRY_DELAY: 'storage.azure.retry_delay',
   ...Object.fromEntries(
     Object.entries(MIDDLEWARE_OPTIONS).map(([option, path]) => [OLD + option.toUpperCase(), path])
   ),

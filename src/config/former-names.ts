@@ -1,3 +1,4 @@
+import { FORMER } from './drivers.ts'
 import { at, isEmpty, itemsOf, type Node, put, type Section } from './tree.ts'
 
 /** Where settings of the first OpenShift registries are today, and of distribution's. */
@@ -21,6 +22,7 @@ export const MIDDLEWARE_OPTIONS: Readonly<Record<string, string>> = {
 
 /** Moves what has another place today, unless that place is taken. */
 export function moveFormerNames(root: Section): void {
+  for (const [former, name] of Object.entries(FORMER)) renameDriver(root, former, name)
   for (const [former, path] of Object.entries(MOVED)) {
     const keys = former.split('.')
     const last = keys.pop() ?? ''
@@ -38,6 +40,17 @@ export function moveFormerNames(root: Section): void {
     for (const item of own) if (item.kind === 'section') item.entries.delete('name')
     if (node?.kind === 'items') node.items = node.items.filter((item) => !isEmpty(item))
   }
+}
+
+/** Not where both are there: of two drivers none is taken. */
+function renameDriver(root: Section, former: string, name: string): void {
+  const storage = root.entries.get('storage')
+  if (storage?.kind === 'leaf' && storage.text.trim() === former) storage.text = name
+  if (storage?.kind !== 'section' || storage.entries.has(name)) return
+  const driver = storage.entries.get(former)
+  if (driver === undefined) return
+  storage.entries.delete(former)
+  storage.entries.set(name, driver)
 }
 
 function move(root: Section, parent: Section, key: string, path: string): void {

@@ -13,12 +13,14 @@ export interface Known {
 /** Every key that berth knows, by its path, and every section that holds some. */
 export function knownKeys(): { keys: Map<string, Known>; sections: Set<string> } {
   const keys = new Map<string, Known>()
-  for (const [path, setting] of Object.entries(SETTINGS)) keys.set(path, { shape: setting.type, setting })
+  for (const [path, setting] of Object.entries<Setting>(SETTINGS)) {
+    keys.set(path, { shape: setting.shape ?? setting.type, setting })
+  }
   for (const [path, other] of Object.entries(OTHERS)) keys.set(path, { shape: other.shape, other })
   const sections = new Set<string>()
   for (const choice of ['storage', 'auth'] as const) {
     for (const name of PRESENT[choice]) sections.add(`${choice}.${name}`)
-    for (const [name, parameters] of Object.entries(ABSENT[choice])) {
+    for (const [name, { parameters }] of Object.entries(ABSENT[choice])) {
       sections.add(`${choice}.${name}`)
       for (const [key, shape] of Object.entries(parameters)) keys.set(`${choice}.${name}.${key}`, { shape })
     }

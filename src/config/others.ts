@@ -61,11 +61,16 @@ export const OTHERS: Readonly<Record<string, Other>> = {
   'storage.cache.blobdescriptor': ignored(oneOf('inmemory', 'redis'), CACHE, 'inmemory'),
   'storage.cache.layerinfo': ignored(oneOf('inmemory', 'redis'), CACHE, 'inmemory'),
   'storage.cache.blobdescriptorsize': ignored(number, CACHE),
-  'storage.redirect.disable': ignored(boolean, 'it sends all bytes itself', 'true', 'false'),
+  'storage.s3.v4auth': refused(boolean, 'AWS accepts no signatures of version 2 any more', 'true'),
+  'storage.s3.loglevel': ignored(text, 'its own log tells of calls that fail', 'off'),
+  'storage.s3.multipartcombinesmallpart': ignored(boolean, 'its parts are never small', 'true', 'false'),
+  'storage.azure.connectionstring': {
+    ...ignored(text, 'it goes by accountname, accountkey and serviceurl'),
+    secret: true
+  },
   'storage.tag.concurrencylimit': ignored(number, 'it has a limit of its own'),
   'middleware.registry': ignored(MIDDLEWARE, 'it has no middleware'),
   'middleware.repository': ignored(MIDDLEWARE, 'it has no middleware'),
-  'middleware.storage': ignored(MIDDLEWARE, 'it sends all bytes itself'),
   'health.file': ignored(FILE_CHECKS, HEALTH),
   'health.http': ignored(HTTP_CHECKS, HEALTH),
   'health.tcp': ignored(TCP_CHECKS, HEALTH),

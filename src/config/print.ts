@@ -1,10 +1,14 @@
 import { Document, isCollection } from 'yaml'
+import { PRESENT } from './drivers.ts'
 import { variableOf } from './environment.ts'
 import type { Reading } from './read.ts'
 import { defaultOf, SETTINGS, type Setting } from './schema.ts'
 import { at, isEmpty, leaf, type Node } from './tree.ts'
 
 const MASK = '********'
+
+/** Settings of one driver. */
+const DRIVER = new RegExp(`^storage\\.(${PRESENT.storage.join('|')})\\.`)
 
 /**
  * What holds, as a file that berth reads, with the place that says so beside each value. Secrets are masked; what has no
@@ -20,6 +24,8 @@ export function printConfig({ config, root, file }: Reading): string {
   }
   for (const [path, setting] of Object.entries<Setting>(SETTINGS)) {
     if (path.startsWith('auth.') && !path.startsWith(`auth.${config.auth}.`)) continue
+    const [, driver] = DRIVER.exec(path) ?? []
+    if (driver !== undefined && driver !== config.storage.driver) continue
     const given = at(root, path)
     const isGiven = given !== undefined && !isEmpty(given)
     const text = path === 'version' ? '0.1' : defaultOf(setting, file !== undefined)

@@ -1,14 +1,16 @@
 import { readFile } from 'node:fs/promises'
 import { BlockList, isIP, isIPv4 } from 'node:net'
-import { build, given, type Lookup, lookUp } from './build.ts'
+import { build, type Choices, given, type Lookup, lookUp } from './build.ts'
 import { type Checked, check, subject } from './check.ts'
 import { type Config, ConfigError } from './config.ts'
 import { applyEnvironment, variableOf } from './environment.ts'
+import { storageProblems } from './storage.ts'
 import { tlsProblems, tlsWarnings } from './tls.ts'
 import { at, isEmpty, type Section, section } from './tree.ts'
 
 export interface Reading {
   readonly config: Config
+  readonly choices: Choices
   /** What nothing comes of: a line for what berth does not do, and one for what it does not know. */
   readonly warnings: readonly string[]
   /** Names of what berth does not know. */
@@ -45,7 +47,13 @@ export async function readConfig(env: Environment, file?: string): Promise<Readi
   const checked = check(root)
   problems.push(...checked.problems)
   const value = lookUp(root, path !== undefined)
-  const config = build(value, checked.auth === 'wrong' ? undefined : checked.auth)
+  const choices: Choices = {
+    auth: checked.auth === 'wrong' ? undefined : checked.auth,
+    storage: checked.storage === 'wrong' ? 'filesystem' : (checked.storage ?? 'filesystem'),
+    // Nobody else says it.
+    isLegacy: isSaid(root, 'openshift.server.addr')
+  }
+  const config = build(value, choices)
   problems.push(...contradictions(config, value, root, checked, path))
   const { ignored, unknown } = checked
   const strange = unknown.length > 0 ? [`ignored, since berth does not know them: ${unknown.join(', ')}`] : []
@@ -58,7 +66,12 @@ export async function readConfig(env: Environment, file?: string): Promise<Readi
     ...strange,
     ...tlsWarnings(value)
   ]
-  return { config, warnings, unknown, root, file: path, value }
+  return { config, choices, warnings, unknown, root, file: path, value }
+}
+
+function isSaid(root: Section, path: string): boolean {
+  const node = at(root, path)
+  return node !== undefined && !isEmpty(node)
 }
 
 /** What the whole file lacks comes first, what is said elsewhere last. */
@@ -120,6 +133,9 @@ function contradictions(
       'auth.htpasswd.path',
       'must be set, to the path of a file with lines that `htpasswd -nbB user password` prints'
     )
+  }
+  if (checked.storage !== 'wrong') {
+    for (const [path, text] of storageProblems(value, root, config.storage)) add(path, text)
   }
   for (const [path, text] of tlsProblems(value, root)) add(path, text)
   const { metrics } = config.openshift

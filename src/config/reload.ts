@@ -18,10 +18,11 @@ export function reload(current: Reading, now: Reading): Reloaded {
     JSON.stringify(current.value(path)) !== JSON.stringify(now.value(path))
   const different = (Object.keys(SETTINGS) as Path[]).filter(differs)
   const value: Lookup = (path) => (isLive(path) ? now : current).value(path)
-  const { auth } = current.config
+  const { choices } = current
+  const other = (['auth', 'storage'] as const).filter((each) => now.choices[each] !== choices[each])
   return {
-    reading: { ...now, value, config: build(value, auth) },
+    reading: { ...now, value, choices, config: build(value, choices) },
     changed: different.filter(isLive),
-    waiting: [...different.filter((path) => !isLive(path)), ...(now.config.auth === auth ? [] : ['auth'])]
+    waiting: [...different.filter((path) => !isLive(path)), ...other]
   }
 }

@@ -1,4 +1,7 @@
 import { availableParallelism } from 'node:os'
+import { middlewares } from './middleware.ts'
+import { MIDDLEWARE, type Shape } from './sections.ts'
+import { AZURE_SETTINGS, GCS_SETTINGS, S3_SETTINGS } from './storage-settings.ts'
 import {
   address,
   baseUrl,
@@ -18,6 +21,7 @@ import {
   purgeAge,
   purgeInterval,
   realm,
+  redirectDuration,
   requests,
   reserve,
   type Type,
@@ -33,6 +37,8 @@ const DEFAULT_PROCESSES = 4
 /** A setting that berth obeys. Defaults are written as a file would have them. */
 export interface Setting<T = unknown> {
   readonly type: Type<T>
+  /** Where it has parts of which a problem should tell by themselves. */
+  readonly shape?: Shape
   /** Without a file. Absent: none. */
   readonly plain?: string
   /** With a file, where distribution's default differs from berth's own; null for none. */
@@ -159,6 +165,20 @@ export const SETTINGS = {
     about:
       'while less of the volume is free, new uploads are refused with 507; `0%` takes them to the last byte ([operations.md](operations.md#health-and-full-disks))'
   },
+  ...S3_SETTINGS,
+  ...GCS_SETTINGS,
+  ...AZURE_SETTINGS,
+  'storage.redirect.disable': {
+    type: boolean,
+    plain: 'false',
+    about:
+      '`true`: berth sends all bytes itself. Otherwise clients that pull a blob of 64 KiB or more are sent to the store, where it can sign a URL ([storage.md](storage.md#redirects))'
+  },
+  'storage.redirect.duration': {
+    type: redirectDuration,
+    plain: '10m',
+    about: 'how long such a URL is good for, `1m` to `168h`; credentials that expire end it sooner'
+  },
   'storage.delete.enabled': {
     type: boolean,
     plain: 'true',
@@ -191,6 +211,13 @@ export const SETTINGS = {
     type: boolean,
     plain: 'false',
     about: '`true` logs what would be removed: how much at info, names at debug'
+  },
+  'middleware.storage': {
+    type: middlewares,
+    shape: MIDDLEWARE,
+    plain: '',
+    about:
+      'a list of `{name: …, options: {…}}` with `cloudfront`, `redirect` or `rewrite`: where clients are sent instead ([storage.md](storage.md#redirects))'
   },
   'health.storagedriver.enabled': {
     type: boolean,

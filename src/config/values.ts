@@ -24,7 +24,7 @@ export interface Type<T> {
   parse(node: Node): T | undefined
 }
 
-const ofText = <T>(expected: string, parse: (text: string) => T | undefined): Type<T> => ({
+export const ofText = <T>(expected: string, parse: (text: string) => T | undefined): Type<T> => ({
   expected,
   parse: (node) => (node.kind === 'leaf' ? parse(node.text.trim()) : undefined)
 })
@@ -48,9 +48,9 @@ export const level: Type<LogLevel> = ofText(`one of ${LOG_LEVELS.join(', ')}`, (
   LOG_LEVELS.find((known) => known === value.toLowerCase())
 )
 
-const whole = (least: number, most: number): Type<number> =>
+export const whole = (least: number, most: number): Type<number> =>
   ofText(`a whole number from ${least} to ${most}`, (value) =>
-    /^\d{1,15}$/.test(value) && Number(value) >= least && Number(value) <= most ? Number(value) : undefined
+    /^-?\d{1,15}$/.test(value) && Number(value) >= least && Number(value) <= most ? Number(value) : undefined
   )
 
 export const processes = whole(1, MAX_PROCESSES)
@@ -86,7 +86,7 @@ function parseDuration(value: string): number | undefined {
 }
 
 /** A duration. @param expected names the bounds */
-const between = (expected: string, leastMs: number, mostMs: number): Type<number> =>
+export const between = (expected: string, leastMs: number, mostMs: number): Type<number> =>
   ofText(expected, (value) => {
     const ms = parseDuration(value)
     return ms !== undefined && ms >= leastMs && ms <= mostMs ? ms : undefined
@@ -98,6 +98,8 @@ export const interval = between('a duration from 1s to 24h, such as 10s', 1000, 
 export const wait = between('a duration of 0s or more, such as 30s', 0, Number.POSITIVE_INFINITY)
 
 export const drain = between('a duration from 0s to 1h, such as 29s', 0, 3_600_000)
+
+export const redirectDuration = between('a duration from 1m to 168h, such as 10m', 60_000, 168 * 3_600_000)
 
 export const purgeAge = between('a duration from 1h to 8760h, such as 168h', 3_600_000, 8760 * 3_600_000)
 // Beyond that timers do not go.
@@ -123,7 +125,7 @@ export const address: Type<{ host: string; port: number }> = ofText(
 )
 
 /** A YAML list, or one text with items separated by commas or spaces. */
-const textsOf = (node: Node): string[] | undefined =>
+export const textsOf = (node: Node): string[] | undefined =>
   node.kind === 'leaf' ? node.text.split(/[\s,]+/).filter((item) => item !== '') : leavesOf(node)
 
 const leavesOf = (node: Node): string[] | undefined => {

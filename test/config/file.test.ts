@@ -348,14 +348,7 @@ ${more}`
     ])
     const today = 'openshift: {quota: {enabled: false}}\n'
     t.strictSame(await warnings('{enforcequota: true}', today), [])
-    t.match(
-      (
-        await readConfig(
-          {},
-          fileWith(t, text('{}').replace('  storage: [{name: openshift}]', '  storage: [{name: a}]'))
-        )
-      ).warnings,
-      [/it sends all bytes itself: middleware.storage/]
-    )
+    const other = fileWith(t, text('{}').replace('  storage: [{name: openshift}]', '  storage: [{name: a}]'))
+    t.match(await problemsOf({}, other), [/:9: middleware.storage.0.name must be cloudfront, redirect or/])
   }
 )

@@ -17,9 +17,9 @@ const MISSPELT: [text: string, wrong: string, meant: string][] = [
   ],
   ['notifications: {event: {includereferences: true}}', 'notifications.event', 'notifications.events'],
   [
-    'middleware: {storage: [{name: cloudfront, option: {baseurl: a}}]}',
-    'middleware.storage.0.option',
-    'middleware.storage.0.options'
+    'middleware: {registry: [{name: a, option: {baseurl: a}}]}',
+    'middleware.registry.0.option',
+    'middleware.registry.0.options'
   ],
   ['validation: {disable: true}', 'validation.disable', 'validation.disabled'],
   [

@@ -3,11 +3,25 @@ import { join } from 'node:path'
 import t from 'tap'
 import { filesystemStorage, prepareFilesystem } from '../../storage/filesystem.ts'
 import { openStorage } from '../../storage/open.ts'
+import type { StorageOptions } from '../../storage/options.ts'
 import { bytes, text } from './bodies.ts'
 import { createDisk } from './disk.ts'
 import { watched } from './watched.ts'
 
-const open = (rootdirectory: string) => openStorage({ filesystem: { rootdirectory } })
+/** Of nothing but a folder. */
+const optionsFor = (rootdirectory: string, isReadOnly = false): StorageOptions => ({
+  driver: 'filesystem',
+  filesystem: { rootdirectory },
+  s3: undefined,
+  gcs: undefined,
+  azure: undefined,
+  memory: 0,
+  redirect: { disable: false, duration: 600_000 },
+  middleware: [],
+  maintenance: { readonly: { enabled: isReadOnly } }
+})
+const OPENING = { env: {}, processes: 1, log: { info() {}, warn() {} } }
+const open = (root: string, isReadOnly?: boolean) => openStorage(optionsFor(root, isReadOnly), OPENING)
 
 t.test('opening a folder makes it, and all above it', async (t) => {
   const root = join(t.testdir(), 'a/b')
@@ -129,10 +143,8 @@ t.test('a folder that is read-only by its settings is left as it is, and must be
   const root = t.testdir({ '@drafts': { 'old.tmp': 'x' } })
   const hourAgo = Date.now() / 1000 - 3700
   utimesSync(join(root, '@drafts/old.tmp'), hourAgo, hourAgo)
-  const maintenance = { readonly: { enabled: true } }
-  await openStorage({ filesystem: { rootdirectory: root }, maintenance })
+  await open(root, true)
   t.same(readdirSync(join(root, '@drafts')), ['old.tmp'])
-  const gone = { filesystem: { rootdirectory: join(root, 'gone') }, maintenance }
-  await t.rejects(openStorage(gone), { name: 'StorageUnavailable' })
+  await t.rejects(open(join(root, 'gone'), true), { name: 'StorageUnavailable' })
   t.same(readdirSync(root), ['@drafts'])
 })
