@@ -138,6 +138,7 @@ export function appendsContract(t: Test, fresh: Fresh): void {
 
   t.test('what is in the making is counted', async (t) => {
     const storage = fresh(t)()
+    if ((await storage.countMaking()) === undefined) return
     t.equal(await storage.countMaking(), 0)
     for (const key of ['a/data', 'b/data', 'c/data', 'd/data']) await storage.begin(key)
     await storage.append('b/data', 0, [bytes('abc')])
