@@ -1,0 +1,71 @@
+import type { TokenCredential } from '@azure/identity'
+import {
+  BlobServiceClient,
+  type ContainerClient,
+  newPipeline,
+  type StoragePipelineOptions,
+  StorageSharedKeyCredential
+} from '@azure/storage-blob'
+import type { Environment } from '../../src/outgoing/proxy.ts'
+import type { AzureOptions } from '../options.ts'
+import { type Connections, openConnections } from './connections.ts'
+
+/** A key of the account, or who gets tokens. */
+export type Credential = StorageSharedKeyCredential | TokenCredential
+
+/** The container, and what opens it. */
+export interface Client {
+  readonly service: BlobServiceClient
+  readonly container: ContainerClient
+  readonly credential: Credential
+  close(): void
+}
+
+/** Makes no request yet. @throws TrustError, ProxyError, or TypeError for a wrong `serviceurl` */
+export async function openClient(options: AzureOptions, env: Environment): Promise<Client> {
+  const connections = await openConnections(env, options.skipverify)
+  const url = options.serviceurl ?? `https://${options.accountname}.blob.${options.realm}`
+  const credential = await credentialFor(options, connections, env)
+  // What is tried again, and when, is said once for all stores. `agent` is an option of the pipeline below this one.
+  const pipeline: StoragePipelineOptions & { agent: unknown } = {
+    retryOptions: { maxTries: 1 },
+    userAgentOptions: { userAgentPrefix: 'berth' },
+    agent: connections.agentFor(url)
+  }
+  const service = new BlobServiceClient(url, newPipeline(credential, pipeline))
+  const container = service.getContainerClient(options.container)
+  return { service, container, credential, close: connections.close }
+}
+
+async function credentialFor(
+  { accountname, credentials }: AzureOptions,
+  connections: Connections,
+  env: Environment
+): Promise<Credential> {
+  if (credentials.type === 'shared_key') {
+    return new StorageSharedKeyCredential(accountname, credentials.accountkey)
+  }
+  // It takes 120 ms to load, and who has a key never needs it.
+  const { ClientSecretCredential, DefaultAzureCredential } = await import('@azure/identity')
+  const authorityHost = env.AZURE_AUTHORITY_HOST
+  const common = {
+    ...(authorityHost !== undefined && authorityHost !== '' && { authorityHost }),
+    additionalPolicies: [{ policy: through(connections), position: 'perCall' as const }]
+  }
+  if (credentials.type === 'client_secret') {
+    const { tenantid, clientid, secret } = credentials
+    return new ClientSecretCredential(tenantid, clientid, secret, common)
+  }
+  return new DefaultAzureCredential(common)
+}
+
+/** Of the pipeline that asks for tokens: it goes to several hosts, one of them without TLS. */
+function through({ agentFor }: Connections) {
+  return {
+    name: 'connections',
+    sendRequest<T>(request: { url: string; agent?: unknown }, next: (request: never) => T): T {
+      request.agent ??= agentFor(request.url)
+      return next(request as never)
+    }
+  }
+}

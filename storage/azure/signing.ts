@@ -1,0 +1,91 @@
+import {
+  BlobSASPermissions,
+  type BlobServiceClient,
+  generateBlobSASQueryParameters,
+  SASProtocol,
+  StorageSharedKeyCredential,
+  type UserDelegationKey
+} from '@azure/storage-blob'
+import type { Retrying } from '../objects/retry.ts'
+import { CONTENT_TYPE } from './assemble.ts'
+import type { Client } from './client.ts'
+import { faultOf } from './faults.ts'
+
+const HOUR_MS = 3_600_000
+/** A key that stands for an identity is good for seven days at most. */
+const KEY_MS = 48 * HOUR_MS
+const RENEW_MS = HOUR_MS / 2
+/** After a refusal nobody asks for so long. */
+const REFUSED_MS = 5 * 60_000
+
+/** The address of a blob with a signature that lets whoever has it read it for so many seconds; undefined where none
+ *  can be made, as the identity may not have keys. */
+export type Sign = (name: string, seconds: number) => Promise<string | undefined>
+
+export interface SigningOptions {
+  readonly client: Client
+  readonly account: string
+  readonly call: Retrying
+  readonly warn: (text: string) => void
+  readonly now?: () => number
+}
+
+export function createSign({ client, account, call, warn, now = Date.now }: SigningOptions): Sign {
+  const { container, credential, service } = client
+  const protocol = container.url.startsWith('http:') ? SASProtocol.HttpsAndHttp : SASProtocol.Https
+  const delegationKey = createDelegationKey(service, call, warn, now)
+
+  return async (name, seconds) => {
+    const values = {
+      containerName: container.containerName,
+      blobName: name,
+      permissions: BlobSASPermissions.parse('r'),
+      // Without a beginning it is good at once, whatever the clocks say.
+      expiresOn: new Date(now() + seconds * 1000),
+      protocol,
+      contentType: CONTENT_TYPE
+    }
+    if (credential instanceof StorageSharedKeyCredential) {
+      return addressOf(name, generateBlobSASQueryParameters(values, credential).toString())
+    }
+    const key = await delegationKey(seconds * 1000)
+    return key && addressOf(name, generateBlobSASQueryParameters(values, key, account).toString())
+  }
+
+  function addressOf(name: string, query: string): string {
+    return `${container.getBlobClient(name).url}?${query}`
+  }
+}
+
+/** One key for all signatures, renewed half an hour before it, or what it signs, would end too early. */
+function createDelegationKey(
+  service: BlobServiceClient,
+  call: Retrying,
+  warn: (text: string) => void,
+  now: () => number
+): (neededMs: number) => Promise<UserDelegationKey | undefined> {
+  let current: { until: number; key: Promise<UserDelegationKey | undefined> } | undefined
+
+  async function fetchKey(): Promise<UserDelegationKey | undefined> {
+    try {
+      const begin = new Date(now() - HOUR_MS / 4)
+      return await call('GetUserDelegationKey', (abortSignal) =>
+        service.getUserDelegationKey(begin, new Date(now() + KEY_MS), { abortSignal })
+      )
+    } catch (error) {
+      const { status, code } = faultOf(error)
+      warn(
+        `Azure gives no key to sign addresses with (${status || ''} ${code}): blobs are served by berth itself. Give the identity the role "Storage Blob Delegator" on the storage account, or set storage.redirect.disable`
+      )
+      current = { until: now() + REFUSED_MS, key: Promise.resolve(undefined) }
+      return undefined
+    }
+  }
+
+  return (neededMs) => {
+    const isUsable = current !== undefined && current.until > now()
+    if (!isUsable) current = undefined
+    current ??= { until: now() + KEY_MS - Math.max(RENEW_MS, neededMs), key: fetchKey() }
+    return current.key
+  }
+}
