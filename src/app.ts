@@ -201,7 +201,7 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
     if (metrics !== undefined) await v2.register(metricsRoutes, metrics)
     await v2.register(baseRoutes)
     await v2.register(uploadRoutes, { ...registry, mayPull: identity?.gate.mayPull ?? (async () => true) })
-    await v2.register(blobRoutes, registry)
+    await v2.register(blobRoutes, { ...registry, addressOf })
     await v2.register(manifestRoutes, {
       ...registry,
       pushAgain: identity?.gate.pushAgain ?? (async () => {})

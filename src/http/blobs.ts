@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto'
-import type { FastifyInstance, FastifyReply } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { repositoryOf } from '../auth/access.ts'
 import { type Digest, parseDigest } from '../oci/digest.ts'
 import { type ByteRange, parseRange } from '../oci/range.ts'
 import type { Blob, Blobs } from '../registry/blobs.ts'
+import { StorageUnavailable } from '../registry/registry.ts'
 import { isNotModified, isRangeWanted } from './conditions.ts'
 import { sendBody } from './send-body.ts'
 
@@ -14,8 +15,33 @@ interface BlobRoute {
 const URL = '/v2/:name/blobs/:digest'
 const TYPE = 'application/octet-stream'
 
+/** Smaller ones come faster from here than a second connection does. */
+const REDIRECTED_BYTES = 64 * 1024
+
+export interface BlobParts {
+  blobs: Blobs
+  /** The client's, where it is known. */
+  addressOf(request: FastifyRequest): string | undefined
+}
+
 /** Pulling and deleting blobs. Distribution spec: "Pulling blobs", "Deleting Blobs". */
-export async function blobRoutes(app: FastifyInstance, { blobs }: { blobs: Blobs }): Promise<void> {
+export async function blobRoutes(app: FastifyInstance, { blobs, addressOf }: BlobParts): Promise<void> {
+  /** Where the blob may be fetched from in place of here, if anywhere. Who asks was let in by now. */
+  async function elsewhere({ redirect, size }: Blob, request: FastifyRequest): Promise<string | undefined> {
+    if (redirect === undefined || size < REDIRECTED_BYTES) return undefined
+    try {
+      return await redirect(addressOf(request))
+    } catch (error) {
+      // What is not in words for an administrator may hold the URL.
+      const { name, message } = error as Error
+      const why = error instanceof StorageUnavailable ? message : name
+      request.log.warn(
+        `no URL of the store can be signed, so that berth sends the bytes itself (storage.redirect.disable): ${why}`
+      )
+      return undefined
+    }
+  }
+
   app.head<BlobRoute>(URL, { config: { action: 'pull' } }, async (request, reply) => {
     const digest = parseDigest(request.params.digest)
     const { size } = await blobs.get(repositoryOf(request), digest)
@@ -29,6 +55,8 @@ export async function blobRoutes(app: FastifyInstance, { blobs }: { blobs: Blobs
     const blob = await blobs.get(repositoryOf(request), digest)
     setBlobHeaders(reply, digest)
     if (isNotModified(request.headers['if-none-match'], digest)) return reply.code(304).send()
+    const url = await elsewhere(blob, request)
+    if (url !== undefined) return sendElsewhere(reply, url)
     const ranges = isRangeWanted(request.headers['if-range'] as string | undefined, digest)
       ? rangesOrRefusal(request.headers.range, blob, reply)
       : undefined
@@ -61,6 +89,15 @@ function setBlobHeaders(reply: FastifyReply, digest: Digest): void {
     'accept-ranges': 'bytes',
     'cache-control': 'max-age=31536000'
   })
+}
+
+/** The URL is as good as the bytes: nobody may keep it. A range goes with the client. */
+function sendElsewhere(reply: FastifyReply, url: string): FastifyReply {
+  for (const header of ['etag', 'accept-ranges']) reply.removeHeader(header)
+  return reply
+    .code(307)
+    .headers({ location: url, 'cache-control': 'private, no-store', 'content-length': 0 })
+    .send()
 }
 
 function rangesOrRefusal(

@@ -11,6 +11,8 @@ import type { Siblings } from './siblings.ts'
 export interface Blob {
   size: number
   read(range?: ByteRange): AsyncIterable<Uint8Array>
+  /** As the driver's `redirect`; undefined where it has none. */
+  redirect: ((address?: string) => Promise<string | undefined>) | undefined
 }
 
 /** Blobs exist per repository: the repository's link says so first, whatever the store holds otherwise. */
@@ -79,7 +81,13 @@ export function createBlobs(
     async get(name, digest) {
       const found = await memory.recall(`${name}@${digest}`, () => look(name, digest))
       if (found === undefined) throw new RegistryError('BLOB_UNKNOWN', digest)
-      return { size: found.size, read: (range) => storage.read(blobKey(found.target), range) }
+      const key = blobKey(found.target)
+      const { redirect } = storage
+      return {
+        size: found.size,
+        read: (range) => storage.read(key, range),
+        redirect: redirect && ((address) => redirect(key, address))
+      }
     },
 
     async has(name, digest) {

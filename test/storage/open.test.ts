@@ -148,3 +148,13 @@ t.test('a folder that is read-only by its settings is left as it is, and must be
   await t.rejects(open(join(root, 'gone'), true), { name: 'StorageUnavailable' })
   t.same(readdirSync(root), ['@drafts'])
 })
+
+t.test('a folder sends clients nowhere, unless a middleware does and redirects are on', async (t) => {
+  const options = optionsFor(t.testdir())
+  const middleware = [{ name: 'redirect', baseurl: 'https://mirror.example.com/' }] as const
+  t.equal((await openStorage(options, OPENING)).redirect, undefined)
+  const sending = await openStorage({ ...options, middleware }, OPENING)
+  t.equal(await sending.redirect?.('a/b'), 'https://mirror.example.com/a/b')
+  const redirect = { disable: true, duration: 600_000 }
+  t.equal((await openStorage({ ...options, middleware, redirect }, OPENING)).redirect, undefined)
+})
