@@ -55,8 +55,9 @@ async function openGcs(_options: GcsOptions, _surroundings: Surroundings): Promi
   throw notThere('gcs')
 }
 
-async function openAzure(_options: AzureOptions, _surroundings: Surroundings): Promise<StorageDriver> {
-  throw notThere('azure')
+async function openAzure(options: AzureOptions, surroundings: Surroundings): Promise<StorageDriver> {
+  const { azureStorage } = await import('./azure.ts')
+  return azureStorage(options, surroundings)
 }
 
 function notThere(name: string): Error {

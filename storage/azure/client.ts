@@ -6,7 +6,9 @@ import {
   type StoragePipelineOptions,
   StorageSharedKeyCredential
 } from '@azure/storage-blob'
-import type { Environment } from '../../src/outgoing/proxy.ts'
+import { type Environment, ProxyError } from '../../src/outgoing/proxy.ts'
+import { TrustError } from '../../src/outgoing/trust.ts'
+import { StorageUnavailable } from '../driver.ts'
 import type { AzureOptions } from '../options.ts'
 import { type Connections, openConnections } from './connections.ts'
 
@@ -21,20 +23,32 @@ export interface Client {
   close(): void
 }
 
-/** Makes no request yet. @throws TrustError, ProxyError, or TypeError for a wrong `serviceurl` */
+/** Makes no request yet. @throws StorageUnavailable for what the environment says in vain */
 export async function openClient(options: AzureOptions, env: Environment): Promise<Client> {
-  const connections = await openConnections(env, options.skipverify)
   const url = options.serviceurl ?? `https://${options.accountname}.blob.${options.realm}`
+  const { connections, agent } = await connect(url, options, env)
   const credential = await credentialFor(options, connections, env)
   // What is tried again, and when, is said once for all stores. `agent` is an option of the pipeline below this one.
   const pipeline: StoragePipelineOptions & { agent: unknown } = {
     retryOptions: { maxTries: 1 },
     userAgentOptions: { userAgentPrefix: 'berth' },
-    agent: connections.agentFor(url)
+    agent
   }
   const service = new BlobServiceClient(url, newPipeline(credential, pipeline))
   const container = service.getContainerClient(options.container)
   return { service, container, credential, close: connections.close }
+}
+
+async function connect(url: string, { skipverify }: AzureOptions, env: Environment) {
+  try {
+    const connections = await openConnections(env, skipverify)
+    return { connections, agent: connections.agentFor(url) }
+  } catch (error) {
+    if (error instanceof TrustError || error instanceof ProxyError) {
+      throw new StorageUnavailable(error.message, { cause: error })
+    }
+    throw error
+  }
 }
 
 async function credentialFor(

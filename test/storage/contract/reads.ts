@@ -4,6 +4,8 @@ import { bytes, gather, noise, pieces, text } from '../bodies.ts'
 import type { Fresh } from '../contract.ts'
 
 const HANDLES = '/proc/self/fd'
+/** A store behind a network keeps some connections for the next call, and closes others. */
+const AT_REST = 5
 
 export function readsContract(t: Test, fresh: Fresh): void {
   t.test('case 11: a range may begin anywhere up to the end, and not beyond', async (t) => {
@@ -65,7 +67,7 @@ export function readsContract(t: Test, fresh: Fresh): void {
     for (let round = 0; round < 1000; round++) {
       for await (const _ of storage.read(round % 2 === 0 ? 'large' : 'small')) break
     }
-    t.equal(handles(), before)
+    t.ok(handles() <= before + AT_REST)
   })
 
   t.test('case 14: a reader that throws, or ends before it began, frees its handle too', async (t) => {
@@ -80,7 +82,7 @@ export function readsContract(t: Test, fresh: Fresh): void {
       await t.rejects(failing(), { message: 'client left' })
       await storage.read('k')[Symbol.asyncIterator]().return?.()
     }
-    t.equal(handles(), before)
+    t.ok(handles() <= before + AT_REST)
   })
 
   t.test('a chunk stays as it is until the next is asked for', async (t) => {
