@@ -16,7 +16,13 @@ import { createInherit } from './operations/inherit.ts'
 import { createLimits, type Leases } from './operations/limits.ts'
 import { createOpenRequests, type OpenRequests } from './operations/logs/open-requests.ts'
 import type { Logger } from './operations/logs.ts'
-import { countCalls, countLookups, countPurged, showState } from './operations/metrics/counts.ts'
+import {
+  countCalls,
+  countLookups,
+  countPurged,
+  countStoreCalls,
+  showState
+} from './operations/metrics/counts.ts'
 import { meteredStorage } from './operations/metrics/storage.ts'
 import { inOneLine } from './operations/one-line.ts'
 import { schedulePurge } from './operations/purge.ts'
@@ -177,10 +183,11 @@ export async function serve(options: ServeOptions): Promise<Serving> {
 }
 
 /** @throws StorageUnavailable, and what names the setting */
-async function open({ config, environment, logger }: ServeOptions): Promise<StorageDriver> {
+async function open({ config, environment, logger, metrics }: ServeOptions): Promise<StorageDriver> {
   const { storage, http } = config
+  const counts = metrics && countStoreCalls(metrics.recorder, storage.driver)
   try {
-    return await openStorage(storage, { env: environment, log: logger, processes: http.processes })
+    return await openStorage(storage, { env: environment, log: logger, processes: http.processes, ...counts })
   } catch (error) {
     if (storage.driver !== 'filesystem' || !(error instanceof StorageUnavailable)) throw error
     throw new StorageUnavailable(

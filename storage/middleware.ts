@@ -9,7 +9,7 @@ const nowhere: Redirect = async () => undefined
  * What gives addresses of objects once the middlewares of the configuration have had their say, in its order. Each takes what
  * those before it give.
  * @param driver the driver's own, if it has one
- * @throws MiddlewareError for a key or a list of addresses that cannot be used
+ * @throws StorageUnavailable for a key that cannot be used
  */
 export async function applyMiddleware(
   driver: Redirect | undefined,

@@ -203,5 +203,5 @@ export const AZURE_SETTINGS = {
     plain: 'false',
     about: '`true` believes every certificate of the store: for tries only'
   },
-  'storage.azure.memory': { ...MEMORY, shown: '`64MiB`' }
+  'storage.azure.memory': { ...MEMORY, shown: '`64MiB`, or 8 MiB for each process' }
 } as const satisfies Record<string, Setting>

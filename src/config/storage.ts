@@ -11,13 +11,15 @@ const MEMORY = 64 * MIB
 /** Less than that S3 takes for no part but the last. */
 const LEAST_PART = 5 * MIB
 
+/** Of a block, which the driver says. */
+const AZURE_PART = 8 * MIB
+
 /** Distribution raises what is less, silently. */
 const LEAST_CONCURRENCY = 25
 
 export function buildStorage(value: Lookup, driver: DriverName, isLegacy: boolean): Config['storage'] {
   const s3 = driver === 's3' ? buildS3(value) : undefined
   const gcs = driver === 'gcs' ? buildGcs(value) : undefined
-  const part = (s3 ?? gcs)?.chunksize ?? 0
   return {
     driver,
     filesystem: {
@@ -27,7 +29,7 @@ export function buildStorage(value: Lookup, driver: DriverName, isLegacy: boolea
     s3,
     gcs,
     azure: driver === 'azure' ? buildAzure(value, isLegacy) : undefined,
-    memory: memoryOf(value, driver) ?? Math.max(MEMORY, part * value('http.processes')),
+    memory: memoryOf(value, driver) ?? Math.max(MEMORY, partOf({ s3, gcs }) * value('http.processes')),
     redirect: {
       disable: value('storage.redirect.disable'),
       duration: value('storage.redirect.duration')
@@ -45,6 +47,9 @@ export function buildStorage(value: Lookup, driver: DriverName, isLegacy: boolea
     }
   }
 }
+
+const partOf = ({ s3, gcs }: Pick<Config['storage'], 's3' | 'gcs'>): number =>
+  (s3 ?? gcs)?.chunksize ?? AZURE_PART
 
 const memoryOf = (value: Lookup, driver: DriverName): number | undefined =>
   driver === 'filesystem' ? undefined : value(`storage.${driver}.memory`)
@@ -132,7 +137,7 @@ function azureCredentials(value: Lookup): AzureOptions['credentials'] {
 
 /** What is wrong with settings of the storage together, by the setting that is to be changed. */
 export function storageProblems(value: Lookup, root: Section, config: Config['storage']): [Path, string][] {
-  const { driver, memory, s3, gcs, middleware } = config
+  const { driver, memory, middleware } = config
   const problems: [Path, string][] = []
   const isGiven = (path: Path): boolean => given(root, path) !== undefined
   function need(path: Path, why: string): void {
@@ -167,12 +172,12 @@ export function storageProblems(value: Lookup, root: Section, config: Config['st
       }
     }
   }
-  const part = (s3 ?? gcs)?.chunksize ?? 0
+  const part = partOf(config)
   const processes = value('http.processes')
   if (driver !== 'filesystem' && memory < part * processes) {
     problems.push([
       `storage.${driver}.memory`,
-      `must hold one part (chunksize) for each of the ${processes} processes: ${Math.ceil((part * processes) / MIB)}MiB or more; or lower chunksize or http.processes`
+      `must hold one part of ${part} bytes for each of the ${processes} processes: ${Math.ceil((part * processes) / MIB)}MiB or more; or lower http.processes, or the parts (chunksize)`
     ])
   }
   if (driver !== 's3' && middleware.some(({ name }) => name === 'cloudfront')) {

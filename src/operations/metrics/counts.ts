@@ -24,6 +24,25 @@ export function countCalls(recorder: Recorder): {
   }
 }
 
+/** Longer ones, and other ones, are no code of a store's. */
+const CODE = /^[\w.-]{1,40}$/
+
+/** What is told of calls to an object store. */
+export function countStoreCalls(
+  recorder: Recorder,
+  driver: string
+): {
+  onCall(operation: string, ms: number, code?: string): void
+  onRetry(operation: string, code: string): void
+} {
+  const plain = (code: string): string => (CODE.test(code) ? code : 'OTHER')
+  return {
+    onCall: (operation, _ms, code = 'OK') =>
+      recorder.counter('storageCalls', driver, operation, plain(code)).add(),
+    onRetry: (operation, code) => recorder.counter('storageRetries', driver, operation, plain(code)).add()
+  }
+}
+
 type Purge = (before: Date, mayRemove: (name: string) => boolean) => Promise<number>
 
 /** The same purge, whose uploads are counted as gone. */

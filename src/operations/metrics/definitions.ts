@@ -48,6 +48,16 @@ export const COUNTERS = {
     help: 'Storage operations that failed, by driver.',
     labels: ['driver', 'operation', 'code']
   },
+  storageCalls: {
+    name: 'berth_storage_calls_total',
+    help: 'Calls to an object store, each try by itself, by what came of them: OK or the code of the fault.',
+    labels: ['driver', 'operation', 'code']
+  },
+  storageRetries: {
+    name: 'berth_storage_retries_total',
+    help: 'Calls to an object store that were tried again, by the fault of the try before.',
+    labels: ['driver', 'operation', 'code']
+  },
   received: {
     name: 'berth_network_received_bytes_total',
     help: 'Bytes that came from clients, headers among them, as they come.',

@@ -1,6 +1,12 @@
 import { mock } from 'node:test'
 import t from 'tap'
-import { countCalls, countLookups, countPurged, showState } from '../../../src/operations/metrics/counts.ts'
+import {
+  countCalls,
+  countLookups,
+  countPurged,
+  countStoreCalls,
+  showState
+} from '../../../src/operations/metrics/counts.ts'
 import { createRecorder, type Recorder } from '../../../src/operations/metrics/recorder.ts'
 import { purgeTurnKey } from '../../../src/registry/layout.ts'
 import { createRegistry } from '../../../src/registry/registry.ts'
@@ -22,6 +28,22 @@ t.test('a cache tells what it knew', async (t) => {
   t.equal(seen['scopedDigestCache Miss'], 1)
   t.equal(seen['scopedDigestCache Hit'], 2)
   t.equal(seen['digestCache Hit'], 0)
+})
+
+t.test('calls to an object store are counted by what came of them', (t) => {
+  const recorder = createRecorder()
+  const { onCall, onRetry } = countStoreCalls(recorder, 's3')
+  onCall('PutObject', 12)
+  onCall('PutObject', 12, 'SlowDown')
+  onCall('PutObject', 12, 'a b'.repeat(100))
+  onRetry('PutObject', 'SlowDown')
+  t.strictSame(counters(recorder), {
+    'storageCalls s3 PutObject OK': 1,
+    'storageCalls s3 PutObject SlowDown': 1,
+    'storageCalls s3 PutObject OTHER': 1,
+    'storageRetries s3 PutObject SlowDown': 1
+  })
+  t.end()
 })
 
 t.test('calls to the API server are counted by what was asked and how they ended', async (t) => {
