@@ -73,13 +73,12 @@ export function createAppends(parts: Appending): Pick<StorageDriver, Method> {
     const { size, sent, rest } = poured
     const turn = state.turn + 1
     if (size === 0) return { ...state, turn, by }
-    await store.put(dataKey(key, `${by}-${sent}`), rest.bytes)
-    const isFull = rest.size === state.part
-    const count = isFull ? sent + 1 : sent
+    const name = `${by}-${sent}`
+    if (rest.size > 0) await store.put(dataKey(key, name), rest.bytes)
     return {
       ...{ ...state, turn, by, size: state.size + size },
-      runs: count === 0 ? state.runs : [...state.runs, [by, count]],
-      tail: isFull ? undefined : { name: `${by}-${sent}`, size: rest.size }
+      runs: sent === 0 ? state.runs : [...state.runs, [by, sent]],
+      tail: rest.size === 0 ? undefined : { name, size: rest.size }
     }
   }
 

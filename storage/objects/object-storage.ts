@@ -74,7 +74,7 @@ export function objectStorage(store: ObjectStore, options: ObjectStorageOptions)
       try {
         if (broken !== undefined) throw broken.error
         if (parts === undefined) await store.put(key, rest.bytes)
-        else await (await parts).put(sent + 1, rest.bytes)
+        else if (rest.size > 0) await (await parts).put(sent + 1, rest.bytes)
       } finally {
         rest.free()
       }

@@ -9,7 +9,7 @@ export interface Poured {
   size: number
   /** How many parts were sent, each of them full. */
   sent: number
-  /** What came after those: empty only if nothing came at all. To be freed. */
+  /** What came after those, if anything. To be freed. */
   rest: Part
   /** What the body threw, if it did. All that came before is in the parts. */
   broken?: { error: unknown }
@@ -26,8 +26,8 @@ interface Pouring {
 }
 
 /**
- * Gathers a body into parts, and sends each that is full once more has come. One is filled while others are sent, as far
- * as the budget allows; else the body waits.
+ * Gathers a body into parts, and sends each that is full. One is filled while others are sent, as far as the budget
+ * allows; else the body waits.
  * @throws what sending throws, once nothing is on its way any more
  */
 export async function pour(body: Body, { budget, partSize, before, send }: Pouring): Promise<Poured> {
@@ -37,10 +37,10 @@ export async function pour(body: Body, { budget, partSize, before, send }: Pouri
   let sent = 0
 
   async function ship(): Promise<void> {
-    while (sending.size >= SENDING) await Promise.race(sending)
-    if (failure !== undefined) throw failure.error
     const full = part
     full.seal()
+    while (sending.size >= SENDING) await Promise.race(sending)
+    if (failure !== undefined) throw failure.error
     part = budget.startPart(partSize)
     const way = send(sent++, full.bytes)
       .catch((error) => {
@@ -56,8 +56,8 @@ export async function pour(body: Body, { budget, partSize, before, send }: Pouri
   async function add(chunk: Uint8Array): Promise<void> {
     if (failure !== undefined) throw failure.error
     for (let added = 0; added < chunk.length; ) {
-      if (part.size === partSize) await ship()
       added += await part.add(added === 0 ? chunk : chunk.subarray(added))
+      if (part.size === partSize) await ship()
     }
   }
 
@@ -69,6 +69,7 @@ export async function pour(body: Body, { budget, partSize, before, send }: Pouri
       poured.size += chunk.length
       await add(chunk)
     }
+    part.seal()
     await Promise.all(sending)
     if (failure !== undefined) throw failure.error
   } catch (error) {

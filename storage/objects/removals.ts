@@ -1,3 +1,4 @@
+import { setImmediate as afterAnswer } from 'node:timers/promises'
 import type { ObjectStore } from './store.ts'
 
 /** What objects in the making and drafts leave behind is removed after the answer: nobody waits for it. */
@@ -29,7 +30,8 @@ export function createRemovals(store: ObjectStore, warn: (text: string) => void)
     remove,
 
     removeLater(folder, first) {
-      const end = remove(folder, first)
+      const end = afterAnswer()
+        .then(async () => remove(folder, first))
         .catch((error) =>
           warn(`${folder} could not be removed, and is left for the next purge: ${error.message}`)
         )

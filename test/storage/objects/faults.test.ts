@@ -1,0 +1,274 @@
+import t from 'tap'
+import { ObjectNotFound, OffsetConflict, StorageUnavailable } from '../../../storage/driver.ts'
+import { type ObjectStorage, objectStorage } from '../../../storage/objects/object-storage.ts'
+import { ConditionFailed } from '../../../storage/objects/store.ts'
+import { bytes, gather, noise, pieces, text } from '../bodies.ts'
+import { MIB } from './driver-contract.ts'
+import { type Call, type MemoryStore, memoryStore, type Verdict } from './memory-store.ts'
+
+const PART = MIB
+const DOWN = new StorageUnavailable('the store is down')
+
+interface Scene {
+  storage: ObjectStorage
+  store: MemoryStore
+  warnings: string[]
+  /** What is to become of the calls that follow; of all without an argument. */
+  judge(by?: (call: Call) => Verdict): void
+  another(): ObjectStorage
+}
+
+function scene(hasParts = true): Scene {
+  let judging: ((call: Call) => Verdict) | undefined
+  const store = memoryStore({ hasParts, judge: (call) => judging?.(call) })
+  const warnings: string[] = []
+  const log = { warn: (text: string) => warnings.push(text) }
+  const open = (mine: MemoryStore) => objectStorage(mine, { chunkSize: PART, memory: 8 * MIB, log })
+  return {
+    ...{ store, warnings, storage: open(store) },
+    judge: (by) => {
+      judging = by
+    },
+    another: () => open(store.sharing())
+  }
+}
+
+const isState = ({ operation, key }: Call): boolean => operation === 'put' && key.includes('/s/')
+const isData = ({ operation, key }: Call): boolean => operation === 'put' && key.includes('/d/')
+
+async function* slowly(whole: Buffer): AsyncGenerator<Uint8Array> {
+  yield* pieces(whole, 65_536)
+}
+
+t.test('case 8: a store that is down is never "not found"', async (t) => {
+  const { storage, judge } = scene()
+  judge(() => ({ refuse: DOWN }))
+  const works: (() => Promise<unknown>)[] = [
+    () => storage.size('k'),
+    () => text(storage.read('k')),
+    () => storage.write('k', [bytes('k')]),
+    () => storage.write('k', slowly(noise(3 * PART))),
+    () => storage.begin('u/data'),
+    () => storage.append('u/data', 0, [bytes('x')]),
+    () => storage.appended('u/data'),
+    () => text(storage.readAppended('u/data')),
+    () => storage.commit('u/data', 0, 'k'),
+    () => storage.abandon('u/data'),
+    () => storage.delete('k'),
+    () => storage.delete('k', { expected: 'k' }),
+    () => storage.deleteFolder('k'),
+    () => storage.list('k'),
+    () => storage.tidy(new Date()),
+    () => storage.probe(),
+    () => storage.probeWrite()
+  ]
+  for (const work of works) await t.rejects(work(), DOWN, String(work))
+})
+
+t.test('case 15: a read goes on where its connection broke or ended too early', async (t) => {
+  const whole = noise(3 * PART)
+  for (const isSilent of [false, true]) {
+    const { storage, store, judge } = scene()
+    await storage.write('k', [whole])
+    store.calls.length = 0
+    judge(({ operation }) => (operation === 'get' ? { cut: 700_000, isSilent } : undefined))
+    t.ok((await gather(storage.read('k'))).equals(whole))
+    t.equal(store.calls.length, 5)
+    const range = { start: 12_345, end: 2_000_000 }
+    t.ok((await gather(storage.read('k', range))).equals(whole.subarray(12_345, 2_000_001)))
+  }
+})
+
+t.test('case 15: a read whose connections bring nothing ends, and says why', async (t) => {
+  const { storage, store, judge } = scene()
+  await storage.write('k', [noise(PART)])
+  store.calls.length = 0
+  judge(() => ({ cut: 0 }))
+  const error = await gather(storage.read('k')).catch((error) => error)
+  t.type(error, StorageUnavailable)
+  t.match(error.cause, { code: 'ECONNRESET' })
+  t.equal(store.calls.length, 5)
+})
+
+t.test('case 16: a read does not go on with another object', async (t) => {
+  for (const change of ['write', 'delete'] as const) {
+    const { storage, judge } = scene()
+    await storage.write('k', [noise(PART, 1)])
+    judge(({ operation }) => (operation === 'get' ? { cut: 300_000 } : undefined))
+    const reader = storage.read('k')[Symbol.asyncIterator]()
+    await reader.next()
+    if (change === 'write') await storage.write('k', [noise(PART, 2)])
+    else await storage.delete('k')
+    async function rest() {
+      while (!(await reader.next()).done);
+    }
+    await t.rejects(rest(), StorageUnavailable)
+  }
+})
+
+t.test('an upload is read, and gone on with, over connections that break', async (t) => {
+  const { storage, judge } = scene()
+  const whole = noise(2 * PART + 500_000)
+  await storage.begin('u/data')
+  await storage.append('u/data', 0, slowly(whole.subarray(0, 2 * PART - 100_000)))
+  judge(({ operation }) => (operation === 'get' ? { cut: 200_000 } : undefined))
+  await storage.append('u/data', 2 * PART - 100_000, slowly(whole.subarray(2 * PART - 100_000)))
+  t.ok((await gather(storage.readAppended('u/data'))).equals(whole))
+  await storage.commit('u/data', whole.length, 'k')
+  t.ok((await gather(storage.read('k'))).equals(whole))
+})
+
+t.test('case 27: an append that cannot store a part adds nothing, and can be tried again', async (t) => {
+  const whole = noise(4 * PART + 9)
+  for (let failing = 1; failing <= 6; failing++) {
+    const { storage, judge, store } = scene()
+    await storage.begin('u/data')
+    let puts = 0
+    judge((call) => (call.operation === 'put' && ++puts === failing ? { refuse: DOWN } : undefined))
+    await t.rejects(storage.append('u/data', 0, slowly(whole)), DOWN, `put ${failing}`)
+    t.same(await storage.appended('u/data'), { size: 0, mark: '' })
+    t.equal(await storage.append('u/data', 0, slowly(whole)), whole.length)
+    await storage.commit('u/data', whole.length, 'k')
+    t.ok((await gather(storage.read('k'))).equals(whole))
+    await storage.idle()
+    t.same(store.keys(), ['k'])
+  }
+})
+
+t.test('case 27: a write that cannot store a part changes nothing, and leaves nothing', async (t) => {
+  for (const hasParts of [true, false]) {
+    for (let failing = 1; failing <= 5; failing++) {
+      const { storage, judge, store } = scene(hasParts)
+      await storage.write('k', [bytes('former')])
+      let calls = 0
+      const parts = ['startParts', 'putPart', 'complete', 'put', 'assemble']
+      judge(({ operation }) =>
+        parts.includes(operation) && ++calls === failing ? { refuse: DOWN } : undefined
+      )
+      await t.rejects(storage.write('k', slowly(noise(3 * PART + 9))), DOWN)
+      await storage.idle()
+      t.same(store.keys(), ['k'])
+      t.equal(store.pendingParts(), 0)
+      t.equal(await text(storage.read('k')), 'former')
+    }
+  }
+})
+
+t.test('case 28: what was stored, and tried again since the answer was lost, is there once', async (t) => {
+  const { storage, judge, another } = scene()
+  // So a store sees its own second try: the first has made the object.
+  judge((call) => (isState(call) ? { lose: new ConditionFailed(call.key) } : undefined))
+  await storage.begin('u/data')
+  t.equal(await storage.append('u/data', 0, [bytes('abc')]), 3)
+  t.equal(await storage.append('u/data', 3, [bytes('def')]), 6)
+  t.same(await another().appended('u/data'), { size: 6, mark: '' })
+  t.equal(await text(another().readAppended('u/data')), 'abcdef')
+})
+
+t.test('case 28: who does not learn that an append was stored is told where to go on', async (t) => {
+  const { storage, judge } = scene()
+  await storage.begin('u/data')
+  judge((call) => (isState(call) ? { lose: DOWN } : undefined))
+  await t.rejects(storage.append('u/data', 0, [bytes('abc')]), DOWN)
+  judge()
+  await t.rejects(storage.append('u/data', 0, [bytes('abc')]), new OffsetConflict('u/data', 3))
+  t.equal(await storage.append('u/data', 3, [bytes('def')]), 6)
+  await storage.commit('u/data', 6, 'k')
+  t.equal(await text(storage.read('k')), 'abcdef')
+})
+
+t.test('case 38: a commit that fails leaves its target as it was, and can be tried again', async (t) => {
+  const { storage, judge } = scene()
+  await storage.write('k', [bytes('former')])
+  await storage.begin('u/data')
+  await storage.append('u/data', 0, slowly(noise(2 * PART + 9)))
+  judge(({ operation }) => (operation === 'assemble' ? { refuse: DOWN } : undefined))
+  await t.rejects(storage.commit('u/data', 2 * PART + 9, 'k'), DOWN)
+  t.equal(await text(storage.read('k')), 'former')
+  judge()
+  await storage.commit('u/data', 2 * PART + 9, 'k')
+  t.equal(await storage.size('k'), 2 * PART + 9)
+})
+
+t.test('case 39: a commit whose clean-up fails is done, and the next purge cleans up', async (t) => {
+  for (const operation of ['delete', 'list', 'deleteAll']) {
+    const { storage, judge, store, warnings } = scene()
+    await storage.begin('u/data')
+    await storage.append('u/data', 0, [bytes('abc')])
+    judge((call) => (call.operation === operation ? { refuse: DOWN } : undefined))
+    await storage.commit('u/data', 3, 'k')
+    await storage.idle()
+    t.equal(warnings.length, 1)
+    judge()
+    t.equal(await text(storage.read('k')), 'abc')
+    const later = new Date(Date.now() + 60_000)
+    t.equal(await storage.tidy(later), operation === 'delete' ? 1 : 0, 'what was ended is no upload')
+    t.same(store.keys(), ['k'])
+  }
+})
+
+t.test('case 41: a folder of which not all could be deleted can be deleted again', async (t) => {
+  const { storage, judge } = scene()
+  await Promise.all(Array.from({ length: 1_200 }, (_, i) => storage.write(`a/${i}`, [])))
+  let batches = 0
+  judge(({ operation }) => (operation === 'deleteAll' && ++batches === 2 ? { refuse: DOWN } : undefined))
+  await t.rejects(storage.deleteFolder('a'), DOWN)
+  t.equal((await storage.list('a')).length, 200)
+  await storage.deleteFolder('a')
+  t.same(await storage.list('a'), [])
+})
+
+t.test('an upload whose pieces a lifecycle rule has removed is not there any more', async (t) => {
+  for (const gone of ['tail', 'all'] as const) {
+    const { storage, store, another } = scene()
+    await storage.begin('u/data')
+    await storage.append('u/data', 0, slowly(noise(PART + 9)))
+    const data = store.keys().filter((key) => key.includes('/d/'))
+    await store.deleteAll(gone === 'tail' ? data.slice(-1) : store.keys())
+    await t.rejects(another().append('u/data', PART + 9, [bytes('x')]), ObjectNotFound)
+    await t.rejects(storage.append('u/data', PART + 9, [bytes('x')]), ObjectNotFound)
+    await t.rejects(storage.commit('u/data', PART + 9, 'k'), ObjectNotFound)
+    await t.rejects(gather(storage.readAppended('u/data')), ObjectNotFound)
+    t.equal(await storage.size('k'), undefined)
+  }
+})
+
+t.test('case 20: whoever is late at an offset has put its bytes where nobody looks', async (t) => {
+  const { storage, judge, another, store } = scene()
+  await storage.begin('u/data')
+  const held = Promise.withResolvers<void>()
+  let isFirst = true
+  judge((call) => {
+    if (!isFirst || !isData(call)) return undefined
+    isFirst = false
+    return { after: held.promise }
+  })
+  const late = t.rejects(
+    storage.append('u/data', 0, slowly(noise(2 * PART))),
+    new OffsetConflict('u/data', 3)
+  )
+  while (!store.calls.some(isData)) await new Promise(setImmediate)
+  t.equal(await another().append('u/data', 0, [bytes('abc')]), 3)
+  held.resolve()
+  await late
+  t.equal(await text(storage.readAppended('u/data')), 'abc')
+  await storage.commit('u/data', 3, 'k')
+  await storage.idle()
+  t.same(store.keys(), ['k'])
+})
+
+t.test('case 23, 26: uploads, drafts and parts that nobody finished are gone after a purge', async (t) => {
+  const { storage, store, another } = scene()
+  for (let i = 0; i < 40; i++) {
+    await storage.begin(`u/${i}`)
+    await storage.append(`u/${i}`, 0, [bytes('abc')])
+  }
+  await store.put('@drafts/some/1', [bytes('x')])
+  await store.parts?.('k')
+  await storage.write('k', [bytes('k')])
+  t.equal(await another().tidy(new Date(Date.now() - 60_000)), 0)
+  t.equal(store.keys().length, 122)
+  t.equal(await another().tidy(new Date(Date.now() + 60_000)), 40)
+  t.same(store.keys(), ['k'])
+  t.equal(store.pendingParts(), 0)
+})
