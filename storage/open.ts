@@ -47,8 +47,9 @@ async function openFilesystem(root: string, { isReadOnly }: Surroundings): Promi
   return storage
 }
 
-async function openS3(_options: S3Options, _surroundings: Surroundings): Promise<StorageDriver> {
-  throw notThere('s3')
+async function openS3(options: S3Options, surroundings: Surroundings): Promise<StorageDriver> {
+  const { s3Storage } = await import('./s3.ts')
+  return s3Storage(options, surroundings)
 }
 
 async function openGcs(_options: GcsOptions, _surroundings: Surroundings): Promise<StorageDriver> {

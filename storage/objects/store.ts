@@ -85,7 +85,7 @@ export interface ObjectStore {
    *  the store, pieces are put under private keys and assembled. */
   parts?(key: string): Promise<Parts>
 
-  /** Of what is not there: a success.
+  /** Of what is not there: a success without `version`.
    *  @param version only while it is this one. @throws ConditionFailed when it is not */
   delete(key: string, version?: string): Promise<void>
 

@@ -151,9 +151,7 @@ export function createStore(
 
     async delete(key, version) {
       if (version !== undefined && !conditions.remove) {
-        const found = await head(key)
-        if (found === undefined) return
-        if (found.version !== version) throw new ConditionFailed(key)
+        if ((await head(key))?.version !== version) throw new ConditionFailed(key)
       }
       const input = {
         Bucket,
@@ -163,9 +161,11 @@ export function createStore(
       await call<unknown>(
         'DeleteObject',
         async (client, abortSignal) => client.send(new DeleteObjectCommand(input), { abortSignal }),
-        ({ status, code }) => {
-          if (code === 'NoSuchKey') return Promise.resolve()
-          return status === 412 ? Promise.reject(new ConditionFailed(key)) : undefined
+        ({ status, code }, tries) => {
+          if (status !== 412 && code !== 'NoSuchKey') return undefined
+          // A try whose answer was lost may have removed it.
+          const isDone = code === 'NoSuchKey' && (version === undefined || tries > 1)
+          return isDone ? Promise.resolve() : Promise.reject(new ConditionFailed(key))
         }
       )
     },

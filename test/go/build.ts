@@ -45,6 +45,7 @@ const TOOLS = {
     // Otherwise it says that it is 0.0.0.
     stamp: { module: 'k8s.io/kubernetes', variable: 'k8s.io/component-base/version.gitVersion' }
   },
+  minio: { folder: 'minio', build: ['build'], package: 'github.com/minio/minio' },
   oras: { folder: 'oras', build: ['build'], package: 'oras.land/oras/cmd/oras' },
   regctl: { folder: 'regctl', build: ['build'], package: 'github.com/regclient/regclient/cmd/regctl' },
   zot: {

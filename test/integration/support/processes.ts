@@ -184,6 +184,8 @@ export interface ServerCommand {
   ready: string
   /** The certificate that is shown to ask for that, where one is needed. */
   client?: ClientCertificate | undefined
+  /** How long that may take; 30 s if not said. */
+  patienceMs?: number
 }
 
 /** PEM. */
@@ -192,7 +194,7 @@ export interface ClientCertificate {
   key: Buffer
 }
 
-/** Starts a server, and waits until it answers. @throws Error with its log when it does not within 30 s */
+/** Starts a server, and waits until it answers. @throws Error with its log when it does not in time */
 export async function startServer(server: ServerCommand): Promise<RunningServer> {
   tidyAtExit()
   // A file, not a pipe: a busy test must not hold up a server that logs.
@@ -218,7 +220,7 @@ export async function startServer(server: ServerCommand): Promise<RunningServer>
 
   const host = `${server.host ?? '127.0.0.1'}:${server.port}`
   const url = `${server.scheme ?? 'http'}://${host}`
-  await untilReady(child, url + server.ready, log, server.client)
+  await untilReady(child, url + server.ready, log, server)
   return {
     startMs: performance.now() - since,
     url,
@@ -250,16 +252,16 @@ async function untilReady(
   child: ChildProcess,
   url: string,
   log: () => string,
-  client: ClientCertificate | undefined
+  { client, patienceMs = 30_000 }: ServerCommand
 ): Promise<void> {
-  const deadline = Date.now() + 30_000
+  const deadline = Date.now() + patienceMs
   while (Date.now() < deadline) {
     if (hasExited(child)) throw new Error(`${child.spawnargs.join(' ')} ended at its start:\n${log()}`)
     if ((await statusOf(url, client)) === 200) return
     await sleep(5)
   }
   if (child.pid !== undefined) killGroup(child.pid, 'SIGKILL')
-  throw new Error(`${url} did not answer 200 within 30 s:\n${log()}`)
+  throw new Error(`${url} did not answer 200 within ${patienceMs} ms:\n${log()}`)
 }
 
 /** Undefined while nobody listens. Whoever signed the certificate is believed. */

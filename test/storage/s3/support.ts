@@ -1,5 +1,11 @@
+import { randomUUID } from 'node:crypto'
 import type { Test } from 'tap'
+import type { ObjectStore } from '../../../storage/objects/store.ts'
 import type { S3Options, Surroundings } from '../../../storage/options.ts'
+import { createCalls } from '../../../storage/s3/calls.ts'
+import { checkBucket } from '../../../storage/s3/check.ts'
+import { connect } from '../../../storage/s3/client.ts'
+import { createStore } from '../../../storage/s3/store.ts'
 import { openS3Store } from '../../../storage/s3.ts'
 import { ACCOUNT } from './fake/server.ts'
 
@@ -39,6 +45,20 @@ export function surroundings(changes: Partial<Surroundings> = {}): Surroundings 
     log: { info: () => undefined, warn: (text) => warnings.push(text) },
     ...changes,
     warnings
+  }
+}
+
+/** Makes one client of the bucket after another, all below a root directory of their own. */
+export async function openClients(t: Test, options: Partial<S3Options>) {
+  const around = surroundings()
+  const all = { ...OPTIONS, ...options }
+  const connection = await connect(all, {})
+  t.teardown(() => connection.close())
+  const calls = createCalls(connection, all.bucket, around)
+  const conditions = await checkBucket(calls, all, around)
+  return (): (() => ObjectStore) => {
+    const below = { ...all, rootdirectory: `/a/${randomUUID()}` }
+    return () => createStore(connection, createCalls(connection, all.bucket, around), below, conditions)
   }
 }
 

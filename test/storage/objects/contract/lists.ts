@@ -27,20 +27,8 @@ async function listAll(store: ObjectStore, prefix: string, options: ListOptions)
   return { objects, folders, pages }
 }
 
-const KEYS = inByteOrder([
-  'a',
-  'a-b',
-  'a-b/c',
-  'a.b/c',
-  'a/b',
-  'a/c/d',
-  'a/c/e',
-  'ab',
-  'b/c',
-  'b-',
-  'B',
-  '@p/1'
-])
+/** None is both an object and a folder, which MinIO cannot list. */
+const KEYS = inByteOrder(['a/b', 'a/c/d', 'a/c/e', 'a-b', 'a-c/d', 'a.b/c', 'ab', 'b/c', 'b-', 'B', '@p/1'])
 
 export function listsContract(t: Test, fresh: FreshStore): void {
   t.test('nothing is below what is not there', async (t) => {
@@ -72,8 +60,8 @@ export function listsContract(t: Test, fresh: FreshStore): void {
     const store = await fresh(t)
     await fill(store, KEYS)
     t.strictSame(await listAll(store, '', { byFolder: true }), {
-      objects: ['B', 'a', 'a-b', 'ab', 'b-'],
-      folders: ['@p', 'a', 'a-b', 'a.b', 'b'].sort((x, y) => (`${x}/` < `${y}/` ? -1 : 1)),
+      objects: ['B', 'a-b', 'ab', 'b-'],
+      folders: ['@p', 'a-c', 'a.b', 'a', 'b'],
       pages: 1
     })
     const below = await listAll(store, 'a/', { byFolder: true })

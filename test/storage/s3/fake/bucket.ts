@@ -216,7 +216,7 @@ export function createBucket(options: {
     },
     ListMultipartUploads: listUploads,
     DeleteObject(call) {
-      if (objects.has(call.key)) checkConditions(call)
+      checkConditions(call)
       objects.delete(call.key)
       return { status: 204 }
     },

@@ -1,0 +1,28 @@
+import { join } from 'node:path'
+import { CommandFailed, run } from '../support/processes.ts'
+import type { Verdict } from '../support/verdict.ts'
+
+/** Runs a file of cases as a script of its own, and tells each of its groups.
+ *  @param file beside this one */
+export async function runContract(
+  verdict: Verdict,
+  file: string,
+  env: Record<string, string>
+): Promise<void> {
+  const { stdout, stderr } = await run(process.execPath, [join(import.meta.dirname, file)], {
+    env,
+    timeoutMs: 900_000
+  }).catch((error: unknown) => {
+    if (error instanceof CommandFailed) return error
+    throw error
+  })
+  // Four spaces a level: the cases are in groups, and those below what the file calls them.
+  const cases = stdout.split('\n').flatMap((line) => /^ {8}(ok|not ok) \d+ - (.*?) # time=/.exec(line) ?? [])
+  for (let i = 0; i < cases.length; i += 3) verdict.check(cases[i + 1] === 'ok', cases[i + 2] ?? '')
+  const isWhole = /^# \{ total: \d+, pass: \d+ \}$/m.test(stdout)
+  verdict.check(
+    isWhole && cases.length > 0,
+    `${file} ran to its end`,
+    isWhole ? undefined : stdout.slice(-20_000) + stderr
+  )
+}
