@@ -1,0 +1,69 @@
+import type { Agent } from 'node:http'
+import { Agent as HttpAgent } from 'node:http'
+import { Agent as HttpsAgent } from 'node:https'
+import { agentOptions, proxyFor } from '../src/outgoing/proxy.ts'
+import { trustSystem } from '../src/outgoing/trust.ts'
+import { createClient } from './gcs/client.ts'
+import { createCredentials, NO_CREDENTIALS, readDocument, universeOf } from './gcs/credentials.ts'
+import { createExchanging } from './gcs/exchange.ts'
+import { createSigning } from './gcs/signing.ts'
+import { createGcsStore } from './gcs/store.ts'
+import type { ObjectStore } from './objects/store.ts'
+import type { GcsOptions, Surroundings } from './options.ts'
+
+/**
+ * The objects of a bucket in Google Cloud Storage, below the root directory. Nothing is asked of it yet. As Google's
+ * libraries do, it goes to an emulator that `STORAGE_EMULATOR_HOST` names, without a token unless the options have
+ * credentials.
+ * @throws StorageUnavailable for a key file that is of no use; ProxyError, TrustError
+ */
+export async function openGcsStore(options: GcsOptions, surroundings: Surroundings): Promise<ObjectStore> {
+  const { bucket, keyfile, kmskeyname, useragent, maxconcurrency } = options
+  const { env, log, onCall, onRetry } = surroundings
+  const emulator = env.STORAGE_EMULATOR_HOST || undefined
+  const document = keyfile === undefined ? options.credentials : await readDocument(keyfile)
+  const { universeDomain = env.GOOGLE_CLOUD_UNIVERSE_DOMAIN || 'googleapis.com' } = universeOf(document)
+  const origin = new URL(emulator === undefined ? `https://storage.${universeDomain}` : urlOf(emulator))
+  await trustSystem(env)
+
+  const isAnonymous = emulator !== undefined && keyfile === undefined && options.credentials === undefined
+  const credentials = isAnonymous
+    ? NO_CREDENTIALS
+    : createCredentials({ keyfile, credentials: options.credentials, agentFor: createAgents(env) })
+  const exchanging = createExchanging(origin, proxyFor(origin, env), maxconcurrency)
+  const endpoint = origin.origin
+  const client = createClient({
+    exchanging,
+    credentials,
+    bucket,
+    endpoint,
+    kmskeyname,
+    useragent,
+    onCall,
+    onRetry
+  })
+  const sign = createSigning({ bucket, endpoint, credentials, warn: (text) => log.warn(text) })
+  return createGcsStore({ client, bucket, root: rootOf(options.rootdirectory), kmskeyname, sign })
+}
+
+const urlOf = (host: string): string => (/^https?:\/\//.test(host) ? host : `http://${host}`)
+
+/** As distribution: `/a/b/` is `a/b/`. */
+function rootOf(rootdirectory = ''): string {
+  const trimmed = rootdirectory.replace(/^\/+|\/+$/g, '')
+  return trimmed === '' ? '' : `${trimmed}/`
+}
+
+/** Agents for whatever server tokens are asked of, by the same rules for proxies as all connections of ours. */
+function createAgents(env: Surroundings['env']): (url: URL) => Agent {
+  const agents = new Map<string, Agent>()
+  return (url) => {
+    const proxy = proxyFor(url, env)
+    const name = `${url.protocol} ${proxy?.url}`
+    const options = { keepAlive: true, timeout: 50_000, ...agentOptions(proxy) }
+    const agent =
+      agents.get(name) ?? (url.protocol === 'https:' ? new HttpsAgent(options) : new HttpAgent(options))
+    agents.set(name, agent)
+    return agent
+  }
+}

@@ -1,0 +1,59 @@
+import { generateKeyPairSync } from 'node:crypto'
+import type { GcsOptions, Surroundings } from '../../../storage/options.ts'
+
+/** A key as Google gives it out. 2048 bits, as its are. */
+export function serviceAccount() {
+  const { publicKey, privateKey } = generateKeyPairSync('rsa', {
+    modulusLength: 2048,
+    publicKeyEncoding: { type: 'spki', format: 'pem' },
+    privateKeyEncoding: { type: 'pkcs8', format: 'pem' }
+  })
+  return {
+    publicKey,
+    document: {
+      type: 'service_account',
+      project_id: 'p',
+      private_key_id: 'k1',
+      private_key: privateKey,
+      client_email: 'berth@p.iam.gserviceaccount.com',
+      token_uri: 'https://oauth2.googleapis.com/token'
+    }
+  }
+}
+
+export function gcsOptions(options: Partial<GcsOptions> = {}): GcsOptions {
+  return {
+    bucket: 'images',
+    keyfile: undefined,
+    credentials: undefined,
+    rootdirectory: undefined,
+    chunksize: 16 << 20,
+    maxconcurrency: 50,
+    useragent: undefined,
+    kmskeyname: undefined,
+    ...options
+  }
+}
+
+export interface Told extends Surroundings {
+  warnings: string[]
+  calls: string[]
+  retries: string[]
+}
+
+export function surroundings(env: Surroundings['env'], options: Partial<Surroundings> = {}): Told {
+  const [warnings, calls, retries]: [string[], string[], string[]] = [[], [], []]
+  return {
+    env,
+    memory: 64 << 20,
+    isReadOnly: false,
+    redirectSeconds: 600,
+    log: { info: () => undefined, warn: (text) => warnings.push(text) },
+    onCall: (operation, _ms, code) => calls.push(code === undefined ? operation : `${operation} ${code}`),
+    onRetry: (operation, code) => retries.push(`${operation} ${code}`),
+    ...options,
+    warnings,
+    calls,
+    retries
+  }
+}
