@@ -1,25 +1,38 @@
-import type { Agent } from 'node:http'
-import { Agent as HttpAgent } from 'node:http'
+import { type Agent, Agent as HttpAgent } from 'node:http'
 import { Agent as HttpsAgent } from 'node:https'
 import { agentOptions, proxyFor } from '../src/outgoing/proxy.ts'
 import { trustSystem } from '../src/outgoing/trust.ts'
+import type { StorageDriver } from './driver.ts'
+import { checkBucket } from './gcs/check.ts'
 import { createClient } from './gcs/client.ts'
 import { createCredentials, NO_CREDENTIALS, readDocument, universeOf } from './gcs/credentials.ts'
 import { createExchanging } from './gcs/exchange.ts'
 import { createSigning } from './gcs/signing.ts'
 import { createGcsStore } from './gcs/store.ts'
+import { objectStorage } from './objects/object-storage.ts'
 import type { ObjectStore } from './objects/store.ts'
 import type { GcsOptions, Surroundings } from './options.ts'
 
+/** A driver over a bucket. @throws as openGcsStore */
+export async function gcsStorage(options: GcsOptions, surroundings: Surroundings): Promise<StorageDriver> {
+  const { memory, redirectSeconds, log } = surroundings
+  const store = await openGcsStore(options, surroundings)
+  const chunks = { chunkSize: options.chunksize, memory: Math.max(memory, options.chunksize) }
+  return objectStorage(store, { ...chunks, redirectSeconds, log })
+}
+
 /**
- * The objects of a bucket in Google Cloud Storage, below the root directory. Nothing is asked of it yet. As Google's
- * libraries do, it goes to an emulator that `STORAGE_EMULATOR_HOST` names, without a token unless the options have
- * credentials.
- * @throws StorageUnavailable for a key file that is of no use; ProxyError, TrustError
+ * The objects of a bucket in Google Cloud Storage, below the root directory. As Google's libraries do, it goes to an
+ * emulator that `STORAGE_EMULATOR_HOST` names, without a token unless the options have credentials.
+ * @throws StorageUnavailable for credentials, a bucket or a permission that are missing, in words for an administrator;
+ *   ProxyError, TrustError
  */
-export async function openGcsStore(options: GcsOptions, surroundings: Surroundings): Promise<ObjectStore> {
+export async function openGcsStore(
+  options: GcsOptions,
+  surroundings: Surroundings
+): Promise<ObjectStore & { close(): void }> {
   const { bucket, keyfile, kmskeyname, useragent, maxconcurrency } = options
-  const { env, log, onCall, onRetry } = surroundings
+  const { env, log, onCall, onRetry, isReadOnly } = surroundings
   const emulator = env.STORAGE_EMULATOR_HOST || undefined
   const document = keyfile === undefined ? options.credentials : await readDocument(keyfile)
   const { universeDomain = env.GOOGLE_CLOUD_UNIVERSE_DOMAIN || 'googleapis.com' } = universeOf(document)
@@ -43,7 +56,15 @@ export async function openGcsStore(options: GcsOptions, surroundings: Surroundin
     onRetry
   })
   const sign = createSigning({ bucket, endpoint, credentials, warn: (text) => log.warn(text) })
-  return createGcsStore({ client, bucket, root: rootOf(options.rootdirectory), kmskeyname, sign })
+  const close = (): void => exchanging.agent.destroy()
+  const store = createGcsStore({ client, bucket, root: rootOf(options.rootdirectory), kmskeyname, sign })
+  try {
+    await checkBucket(store, isReadOnly)
+    return { ...store, close }
+  } catch (error) {
+    close()
+    throw error
+  }
 }
 
 const urlOf = (host: string): string => (/^https?:\/\//.test(host) ? host : `http://${host}`)

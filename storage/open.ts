@@ -52,8 +52,9 @@ async function openS3(options: S3Options, surroundings: Surroundings): Promise<S
   return s3Storage(options, surroundings)
 }
 
-async function openGcs(_options: GcsOptions, _surroundings: Surroundings): Promise<StorageDriver> {
-  throw notThere('gcs')
+async function openGcs(options: GcsOptions, surroundings: Surroundings): Promise<StorageDriver> {
+  const { gcsStorage } = await import('./gcs.ts')
+  return gcsStorage(options, surroundings)
 }
 
 async function openAzure(options: AzureOptions, surroundings: Surroundings): Promise<StorageDriver> {

@@ -150,17 +150,21 @@ export function createGcsStore({ client, bucket, root, kmskeyname, sign }: GcsSt
   }
 
   async function remove(key: string, version?: string): Promise<void> {
+    let tries = 0
     try {
       await client.call({
         operation: 'delete',
         method: 'DELETE',
         path: `${pathOf(key)}${version === undefined ? '' : `?ifGenerationMatch=${version}`}`,
         read: readText,
-        expected: [404, 412]
+        expected: [404, 412],
+        onTry: () => tries++
       })
     } catch (error) {
       if (statusOf(error) === 412) throw new ConditionFailed(key, { cause: error })
       if (!(await isOnlyObject(error))) throw error
+      // A first try without an answer may have removed it.
+      if (version !== undefined && tries === 1) throw new ConditionFailed(key, { cause: error })
     }
   }
 

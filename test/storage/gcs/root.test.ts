@@ -17,6 +17,7 @@ t.test('a root directory is where distribution has it, however it is written', a
     t.teardown(async () => fake.close())
     const env = { STORAGE_EMULATOR_HOST: fake.url }
     const store = await openGcsStore(gcsOptions({ rootdirectory }), surroundings(env))
+    fake.objects.clear()
     await store.put('docker/x', [bytes('x')])
     t.strictSame([...fake.objects.keys()], [name])
     const { objects } = await store.list('', { byFolder: false })

@@ -1,4 +1,9 @@
 import { generateKeyPairSync } from 'node:crypto'
+import { createClient } from '../../../storage/gcs/client.ts'
+import { NO_CREDENTIALS } from '../../../storage/gcs/credentials.ts'
+import { createExchanging } from '../../../storage/gcs/exchange.ts'
+import { createGcsStore } from '../../../storage/gcs/store.ts'
+import type { ObjectStore } from '../../../storage/objects/store.ts'
 import type { GcsOptions, Surroundings } from '../../../storage/options.ts'
 
 /** A key as Google gives it out. 2048 bits, as its are. */
@@ -56,4 +61,31 @@ export function surroundings(env: Surroundings['env'], options: Partial<Surround
     calls,
     retries
   }
+}
+
+/** A client of a fake's bucket, without anything tried out at first, that waits for nothing. */
+export function gcsStore(
+  url: string,
+  root: string,
+  told = surroundings({})
+): ObjectStore & { close(): void } {
+  const exchanging = createExchanging(new URL(url), undefined, 50)
+  const client = createClient({
+    ...told,
+    exchanging,
+    credentials: NO_CREDENTIALS,
+    bucket: 'images',
+    endpoint: url,
+    kmskeyname: undefined,
+    useragent: undefined,
+    pause: async () => undefined
+  })
+  const store = createGcsStore({
+    client,
+    bucket: 'images',
+    root,
+    kmskeyname: undefined,
+    sign: async () => undefined
+  })
+  return { ...store, close: () => exchanging.agent.destroy() }
 }
