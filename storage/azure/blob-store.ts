@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { Readable } from 'node:stream'
+import type { AccessToken, TokenCredential } from '@azure/identity'
 import { type BlockBlobClient, type HttpRequestBody, StorageSharedKeyCredential } from '@azure/storage-blob'
 import { ObjectNotFound, StorageUnavailable } from '../driver.ts'
 import type { Retrying } from '../objects/retry.ts'
@@ -15,6 +16,7 @@ import type { Sign } from './signing.ts'
 const SCOPE = 'https://storage.azure.com/.default'
 /** For the service to begin reading a piece. */
 const SOURCE_SECONDS = 3600
+const TOKEN_RESERVE_MS = 5 * 60_000
 /** Up to this, what is put carries its MD5, which the service compares: links and manifests are what hurts most. What is
  *  longer is protected by TLS, as MD5 would cost as much again as the digest of what comes in. */
 const MAX_HASHED = 1 << 20
@@ -38,14 +40,24 @@ export function blobStore(options: BlobStoreOptions): ObjectStore {
   const { container, credential } = client
   const blobAt = (key: string): BlockBlobClient => container.getBlockBlobClient(root + key)
 
+  let token: AccessToken | null = null
+
   async function sourceAt(key: string): Promise<Source> {
     if (credential instanceof StorageSharedKeyCredential) {
       return { url: (await sign(root + key, SOURCE_SECONDS)) ?? blobAt(key).url }
     }
     // Signing for an identity takes a role more than reading does.
-    const token = await credential.getToken(SCOPE)
-    if (token === null) throw new StorageUnavailable('Azure gave no token')
-    return { url: blobAt(key).url, authorization: { scheme: 'Bearer', value: token.token } }
+    return { url: blobAt(key).url, authorization: { scheme: 'Bearer', value: await tokenOf(credential) } }
+  }
+
+  /** The credential finds its token again by itself, but not for nothing. */
+  async function tokenOf(credential: TokenCredential): Promise<string> {
+    if (!token || token.expiresOnTimestamp - Date.now() < TOKEN_RESERVE_MS) {
+      // As the pipeline asks, so that it is the same token.
+      token = await credential.getToken(SCOPE, { enableCae: true })
+      if (token === null) throw new StorageUnavailable('Azure gave no token')
+    }
+    return token.token
   }
 
   async function guarded<T>(work: () => Promise<T>): Promise<T> {

@@ -26,8 +26,8 @@ export interface Client {
 /** Makes no request yet. @throws StorageUnavailable for what the environment says in vain */
 export async function openClient(options: AzureOptions, env: Environment): Promise<Client> {
   const url = options.serviceurl ?? `https://${options.accountname}.blob.${options.realm}`
-  const { connections, agent } = await connect(url, options, env)
-  const credential = await credentialFor(options, connections, env)
+  const { connections, verified, agent } = await connect(url, options, env)
+  const credential = await credentialFor(options, verified, env)
   // What is tried again, and when, is said once for all stores. `agent` is an option of the pipeline below this one.
   const pipeline: StoragePipelineOptions & { agent: unknown } = {
     retryOptions: { maxTries: 1 },
@@ -36,13 +36,19 @@ export async function openClient(options: AzureOptions, env: Environment): Promi
   }
   const service = new BlobServiceClient(url, newPipeline(credential, pipeline))
   const container = service.getContainerClient(options.container)
-  return { service, container, credential, close: connections.close }
+  const close = (): void => {
+    connections.close()
+    verified.close()
+  }
+  return { service, container, credential, close }
 }
 
 async function connect(url: string, { skipverify }: AzureOptions, env: Environment) {
   try {
     const connections = await openConnections(env, skipverify)
-    return { connections, agent: connections.agentFor(url) }
+    // Whoever gives tokens gets secrets: its certificate is verified all the same.
+    const verified = await openConnections(env, false)
+    return { connections, verified, agent: connections.agentFor(url) }
   } catch (error) {
     if (error instanceof TrustError || error instanceof ProxyError) {
       throw new StorageUnavailable(error.message, { cause: error })
@@ -63,7 +69,8 @@ async function credentialFor(
   const { ClientSecretCredential, DefaultAzureCredential } = await import('@azure/identity')
   const authorityHost = env.AZURE_AUTHORITY_HOST
   const common = {
-    ...(authorityHost !== undefined && authorityHost !== '' && { authorityHost }),
+    // Who names a host of their own vouches for it: Microsoft's, which would, may be out of reach.
+    ...(authorityHost && { authorityHost, disableInstanceDiscovery: true }),
     additionalPolicies: [{ policy: through(connections), position: 'perCall' as const }]
   }
   if (credentials.type === 'client_secret') {

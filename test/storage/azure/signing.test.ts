@@ -1,0 +1,184 @@
+import { writeFileSync } from 'node:fs'
+import { createServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { azureStorage, openAzureStore } from '../../../storage/azure.ts'
+import type { AzureOptions } from '../../../storage/options.ts'
+import { pem, pemPath } from '../../kubernetes/faulty-server.ts'
+import { noise, text } from '../bodies.ts'
+import { startFakeService } from './fake-service.ts'
+import { optionsFor, surroundings } from './fresh.ts'
+
+const TLS = { key: pem('server.key'), cert: pem('server.crt') }
+
+/** Gives tokens, as Microsoft Entra does. */
+async function startAuthority(t: Test) {
+  const asked: URLSearchParams[] = []
+  let refusal: { status: number; body: unknown } | undefined
+  const server = createServer(TLS, async (request, response) => {
+    const base = `https://127.0.0.1:${(server.address() as AddressInfo).port}/tenant`
+    const chunks: Buffer[] = []
+    for await (const chunk of request) chunks.push(chunk)
+    const reply = (status: number, body: unknown): void => {
+      response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
+    }
+    if (request.method === 'GET') {
+      return reply(200, {
+        issuer: `${base}/v2.0`,
+        authorization_endpoint: `${base}/oauth2/v2.0/authorize`,
+        token_endpoint: `${base}/oauth2/v2.0/token`,
+        jwks_uri: `${base}/discovery/v2.0/keys`
+      })
+    }
+    asked.push(new URLSearchParams(Buffer.concat(chunks).toString()))
+    if (refusal !== undefined) return reply(refusal.status, refusal.body)
+    reply(200, {
+      token_type: 'Bearer',
+      expires_in: 3600,
+      ext_expires_in: 3600,
+      access_token: `token-${asked.length}`
+    })
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  t.teardown(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  return {
+    url: `https://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    asked,
+    refuse(status: number, body: unknown) {
+      refusal = { status, body }
+    }
+  }
+}
+
+async function start(t: Test, more: Partial<AzureOptions>) {
+  const authority = await startAuthority(t)
+  const service = await startFakeService(t, TLS)
+  const around = surroundings({
+    env: { AZURE_AUTHORITY_HOST: authority.url, SSL_CERT_FILE: pemPath('ca.crt') }
+  })
+  const container = service.createContainer()
+  return { authority, service, container, around, options: optionsFor(service, container, more) }
+}
+
+const CLIENT_SECRET = {
+  type: 'client_secret',
+  clientid: 'client',
+  tenantid: 'tenant',
+  secret: 'the secret of a client'
+} as const
+
+t.test('with a client secret, all works by tokens, and one token serves all', async (t) => {
+  const { authority, service, options, around } = await start(t, { credentials: CLIENT_SECRET })
+  const store = await openAzureStore(options, around)
+  await store.put('a', [noise(100)])
+  await store.assemble('b', [{ key: 'a', size: 100 }])
+  t.equal((await store.list('', { byFolder: false })).objects.length, 2)
+  await store.deleteAll(['a', 'b'])
+  t.equal(await store.head('b'), undefined)
+  t.equal(authority.asked.length, 1)
+  const [asked] = authority.asked
+  t.equal(asked?.get('grant_type'), 'client_credentials')
+  t.equal(asked?.get('client_secret'), 'the secret of a client')
+  t.match(asked?.get('scope'), /^https:\/\/storage\.azure\.com\/\.default/)
+  for (const { operation, headers } of service.seen)
+    t.equal(headers.authorization, 'Bearer token-1', operation)
+  const copy = service.seen.find(({ operation }) => operation === 'CopyBlobFromUrl')
+  t.equal(copy?.headers['x-ms-copy-source-authorization'], 'Bearer token-1')
+  t.notMatch(copy?.headers['x-ms-copy-source'], /sig=/)
+})
+
+t.test('a workload identity is what the chain finds in the environment of a pod', async (t) => {
+  const { authority, options, around } = await start(t, { credentials: { type: 'default_credentials' } })
+  const file = join(t.testdir(), 'token')
+  writeFileSync(file, 'a token of the cluster')
+  const variables = {
+    AZURE_CLIENT_ID: 'client',
+    AZURE_TENANT_ID: 'tenant',
+    AZURE_FEDERATED_TOKEN_FILE: file,
+    AZURE_AUTHORITY_HOST: authority.url
+  }
+  Object.assign(process.env, variables)
+  t.teardown(() => {
+    for (const name of Object.keys(variables)) delete process.env[name]
+  })
+  const store = await openAzureStore(options, around)
+  await store.put('a', [noise(100)])
+  t.equal(authority.asked[0]?.get('client_assertion'), 'a token of the cluster')
+  t.equal(authority.asked[0]?.get('client_id'), 'client')
+})
+
+t.test('an identity that gets no token is told at the start, without its secret', async (t) => {
+  const { authority, options, around } = await start(t, { credentials: CLIENT_SECRET })
+  authority.refuse(401, {
+    error: 'invalid_client',
+    error_description: 'AADSTS7000215: Invalid client secret provided.'
+  })
+  const opening = azureStorage(options, around)
+  await t.rejects(opening, {
+    name: 'StorageUnavailable',
+    message: /no token could be had with storage\.azure\.credentials\.type client_secret \(.*AADSTS7000215/
+  })
+  await t.rejects(opening, { message: /^((?!the secret of a client).)*$/s })
+})
+
+t.test('an identity signs by one key, which is renewed before it or a signature ends', async (t) => {
+  const { service, options, around } = await start(t, { credentials: CLIENT_SECRET })
+  const store = await openAzureStore(options, around)
+  await store.put('k', [Buffer.from('text')])
+  const [one, two] = [await store.sign?.('k', 600), await store.sign?.('k', 600)]
+  const url = new URL(one ?? '')
+  t.equal(new URL(two ?? '').searchParams.get('skt'), url.searchParams.get('skt'))
+  t.equal(service.operations.filter((name) => name === 'GetUserDelegationKey').length, 1)
+  t.strictSame(
+    ['sp', 'spr', 'rsct', 'st', 'sr'].map((name) => url.searchParams.get(name)),
+    ['r', 'https', 'application/octet-stream', null, 'b']
+  )
+  const life = Date.parse(url.searchParams.get('se') ?? '') - Date.now()
+  t.ok(life > 590_000 && life <= 600_000)
+  t.ok(Date.parse(url.searchParams.get('ske') ?? '') - Date.now() > 47 * 3_600_000)
+})
+
+t.test('an identity that may not sign makes berth serve blobs itself, and says so once', async (t) => {
+  const { service, options, around } = await start(t, { credentials: CLIENT_SECRET })
+  service.fault = ({ operation }) =>
+    operation === 'GetUserDelegationKey'
+      ? { status: 403, code: 'AuthorizationPermissionMismatch' }
+      : undefined
+  const storage = await azureStorage(options, around)
+  await storage.write('k', [Buffer.from('text')])
+  t.equal(await storage.redirect?.('k'), undefined)
+  t.equal(await storage.redirect?.('k'), undefined)
+  t.equal(await text(storage.read('k')), 'text')
+  const warnings = around.lines.filter((line) => line.startsWith('warn'))
+  t.equal(warnings.length, 1)
+  t.match(warnings[0], /Storage Blob Delegator/)
+  t.equal(service.operations.filter((name) => name === 'GetUserDelegationKey').length, 1)
+})
+
+t.test(
+  'a key of the account signs without any call, and for http only where the service has no TLS',
+  async (t) => {
+    const service = await startFakeService(t)
+    const store = await openAzureStore(optionsFor(service, service.createContainer()), surroundings())
+    service.operations.length = 0
+    const url = new URL((await store.sign?.('a/b', 60)) ?? '')
+    t.strictSame(service.operations, [])
+    t.equal(url.searchParams.get('spr'), 'https,http')
+    t.equal(url.searchParams.get('sp'), 'r')
+    t.notMatch(url.href, /account of/)
+  }
+)
+
+t.test('skipverify takes any certificate of the service, and without it none', async (t) => {
+  const service = await startFakeService(t, { key: pem('other-server.key'), cert: pem('other-server.crt') })
+  const options = optionsFor(service, service.createContainer())
+  await t.rejects(openAzureStore(options, surroundings()), {
+    name: 'StorageUnavailable',
+    message: /certificate is not trusted.*SSL_CERT_FILE/
+  })
+  t.ok(await openAzureStore({ ...options, skipverify: true }, surroundings()))
+})
