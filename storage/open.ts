@@ -1,4 +1,4 @@
-import { type StorageDriver, StorageUnavailable } from './driver.ts'
+import type { StorageDriver } from './driver.ts'
 import type { AzureOptions, GcsOptions, S3Options, StorageOptions, Surroundings } from './options.ts'
 
 /** What is around the storage, in the process that opens it. */
@@ -60,8 +60,4 @@ async function openGcs(options: GcsOptions, surroundings: Surroundings): Promise
 async function openAzure(options: AzureOptions, surroundings: Surroundings): Promise<StorageDriver> {
   const { azureStorage } = await import('./azure.ts')
   return azureStorage(options, surroundings)
-}
-
-function notThere(name: string): Error {
-  return new StorageUnavailable(`this version has no driver for ${name} yet: set storage to filesystem`)
 }
