@@ -9,6 +9,7 @@ import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isListening } from './sockets.ts'
+import { storageSettings } from './storage.ts'
 import { eventually } from './verdict.ts'
 import { processTree } from './vitals.ts'
 
@@ -313,7 +314,7 @@ export async function startBerth(options: BerthOptions = {}): Promise<RunningSer
       UV_THREADPOOL_SIZE: '32',
       NODE_COMPILE_CACHE: join(CHECKOUT, 'node_modules/.cache/compiled'),
       REGISTRY_HTTP_ADDR: `${host}:${port}`,
-      REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY: root,
+      ...storageSettings(root),
       ...env
     },
     host,

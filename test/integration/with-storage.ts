@@ -1,0 +1,38 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { startMinio } from './support/s3-servers.ts'
+import { type TestStorage, toEnvironment } from './support/storage.ts'
+
+/**
+ * Runs a command whose checks let berth store in a real object store, which is started for it:
+ *
+ *     node test/integration/with-storage.ts s3 npm run conformance
+ *
+ * Each folder that a check would use is a root directory in its one bucket.
+ */
+
+const STORES: Record<string, () => Promise<{ storage: TestStorage; stop(): Promise<void> }>> = { s3 }
+
+async function s3() {
+  const { server, bucket, accesskey, secretkey } = await startMinio()
+  const settings = {
+    REGISTRY_STORAGE: 's3',
+    REGISTRY_STORAGE_S3_REGIONENDPOINT: server.url,
+    REGISTRY_STORAGE_S3_REGION: 'us-east-1',
+    REGISTRY_STORAGE_S3_BUCKET: bucket,
+    REGISTRY_STORAGE_S3_ACCESSKEY: accesskey,
+    REGISTRY_STORAGE_S3_SECRETKEY: secretkey
+  }
+  return { storage: { driver: 'S3', settings }, stop: server.stop }
+}
+
+const [name = '', command, ...args] = process.argv.slice(2)
+const start = STORES[name]
+if (start === undefined || command === undefined) {
+  throw new Error(`with-storage.ts ${Object.keys(STORES).join('|')} COMMAND…`)
+}
+const { storage, stop } = await start()
+const child = spawn(command, args, { stdio: 'inherit', env: { ...process.env, ...toEnvironment(storage) } })
+await once(child, 'exit')
+await stop()
+process.exitCode = child.exitCode ?? 1
