@@ -3,6 +3,7 @@ import {
   AbortMultipartUploadCommand,
   CreateMultipartUploadCommand,
   DeleteObjectCommand,
+  GetObjectCommand,
   ListObjectsV2Command,
   PutObjectCommand
 } from '@aws-sdk/client-s3'
@@ -32,19 +33,25 @@ export async function checkBucket(
 
   const name = { Bucket, Key: keys.of(`@drafts/${randomUUID()}/0`) }
   const creation = creationOf(options)
-  const put = { ...name, ...creation, Body: Buffer.from('berth'), IfNoneMatch: '*' }
   const refuses = ({ status }: { status: number | undefined }) =>
     status === 412 || status === 501 ? Promise.resolve(status) : undefined
-  const tryPut = async () =>
-    calls.call<unknown>(
+  const put = async (condition: { IfNoneMatch?: string }) => {
+    const input = { ...name, ...creation, ...condition, Body: Buffer.from('berth') }
+    return calls.call<unknown>(
       'PutObject',
-      async (client, abortSignal) => client.send(new PutObjectCommand(put), { abortSignal }),
+      async (client, abortSignal) => client.send(new PutObjectCommand(input), { abortSignal }),
       refuses
     )
+  }
 
-  const first = await tryPut()
+  const isNew = { IfNoneMatch: '*' }
+  const first = await put(isNew)
   // 501: it does not know the header, and says so.
-  const create = first !== 501 && (await tryPut()) === 412
+  const create = (first === 501 ? await put({}) : await put(isNew)) === 412
+  await calls.call('GetObject', async (client, abortSignal) => {
+    const { Body } = await client.send(new GetObjectCommand(name), { abortSignal })
+    return Body?.transformToByteArray()
+  })
   const remove =
     (await calls.call<unknown>(
       'DeleteObject',

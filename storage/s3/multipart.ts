@@ -63,8 +63,9 @@ export async function beginMultipart(
       ({ status }) => (status === 404 ? Promise.resolve(undefined) : undefined)
     )
     const size = [...parts.values()].reduce((sum, { size }) => sum + size, 0)
-    const count = /-(\d+)"?$/.exec(head?.ETag ?? '')?.[1] ?? String(parts.size)
-    return head !== undefined && (head.ContentLength ?? 0) === size && count === String(parts.size)
+    // The ETag of what was made of parts says of how many.
+    const count = /-(\d+)"?$/.exec(head?.ETag ?? '')?.[1]
+    return head?.ContentLength === size && count === String(parts.size)
   }
 
   return {

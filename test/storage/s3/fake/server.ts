@@ -1,4 +1,6 @@
+import { readFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer as createSecureServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { buffer } from 'node:stream/consumers'
 import type { Test } from 'tap'
@@ -33,6 +35,8 @@ export interface FakeOptions {
   wantsContentMd5?: boolean
   /** Parts but the last may be smaller than 5 MiB. */
   smallParts?: boolean
+  /** It speaks HTTPS, with the certificate of the tests' authority. */
+  isEncrypted?: boolean
   now?: () => number
 }
 
@@ -48,6 +52,13 @@ export interface FakeS3 {
 }
 
 export const ACCOUNT: Account = { accessKeyId: 'TESTKEY', secretAccessKey: 'TESTSECRET' }
+
+const folder = new URL('../../../kubernetes/tls/', import.meta.url)
+export const TLS = {
+  cert: new URL('server.crt', folder),
+  key: new URL('server.key', folder),
+  ca: new URL('ca.crt', folder)
+}
 
 const HEADERS = { 'x-amz-request-id': 'fake', server: 'fake' }
 
@@ -123,7 +134,7 @@ export async function startFakeS3(t: Test, options: FakeOptions = {}): Promise<F
     response.end(bytes)
   }
 
-  const server = createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
+  const answer = (request: IncomingMessage, response: ServerResponse): void => {
     handle(request, response).catch((error: unknown) => {
       if (response.headersSent || response.destroyed) return void response.destroy()
       const { status, code, message } =
@@ -133,12 +144,16 @@ export async function startFakeS3(t: Test, options: FakeOptions = {}): Promise<F
       response.writeHead(status, { ...HEADERS, date, 'content-type': 'application/xml' })
       response.end(request.method === 'HEAD' ? undefined : xml)
     })
-  })
+  }
+  const settings = { keepAliveTimeout: 60_000 }
+  const server = options.isEncrypted
+    ? createSecureServer({ ...settings, cert: readFileSync(TLS.cert), key: readFileSync(TLS.key) }, answer)
+    : createServer(settings, answer)
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   t.teardown(() => {
     server.close()
     server.closeAllConnections()
   })
-  fake.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  fake.url = `${options.isEncrypted ? 'https' : 'http'}://127.0.0.1:${(server.address() as AddressInfo).port}`
   return fake
 }

@@ -1,0 +1,191 @@
+import t from 'tap'
+import { StorageUnavailable } from '../../../storage/driver.ts'
+import { ConditionFailed } from '../../../storage/objects/store.ts'
+import { bytes, noise } from '../bodies.ts'
+import { contentOf, textOf } from '../objects/contract/whole-objects.ts'
+import { S3Error } from './fake/errors.ts'
+import { type FakeS3, type Mishap, startFakeS3 } from './fake/server.ts'
+import { openStore, surroundings } from './support.ts'
+
+const MIB = 1 << 20
+
+/** From now on each call of an operation fails in turn as said, then no more. */
+function fail(fake: FakeS3, operation: string, ...mishaps: Mishap[]): void {
+  fake.mishap = (seen) => (seen.operation === operation ? mishaps.shift() : undefined)
+}
+
+const countOf = (fake: FakeS3, operation: string): number =>
+  fake.seen.filter((seen) => seen.operation === operation).length
+
+async function messageOf(promise: Promise<unknown>): Promise<string> {
+  return promise.then(
+    () => 'nothing was thrown',
+    (error: Error) => `${error.name}: ${error.message}`
+  )
+}
+
+t.test('case 27: a part that fails twice is sent again, and each failure is told', async (t) => {
+  const fake = await startFakeS3(t)
+  const retries: string[] = []
+  const around = surroundings({ onRetry: (...retry) => retries.push(retry.join(' ')) })
+  const store = await openStore(t, { regionendpoint: fake.url }, around)
+  const parts = await store.parts?.('k')
+  fail(fake, 'UploadPart', new S3Error(500, 'InternalError'), { cut: 'after' })
+  const whole = noise(MIB)
+  await parts?.put(1, [whole.subarray(0, 1000), whole.subarray(1000)])
+  await parts?.complete()
+  t.ok((await contentOf(store, 'k'))?.equals(whole))
+  t.strictSame(retries, ['UploadPart InternalError', 'UploadPart ECONNRESET'])
+})
+
+t.test('case 31: a completion that answers 200 with an error is tried again', async (t) => {
+  const fake = await startFakeS3(t)
+  const store = await openStore(t, { regionendpoint: fake.url })
+  const parts = await store.parts?.('k')
+  await parts?.put(1, [bytes('content')])
+  const body = '<?xml version="1.0"?><Error><Code>InternalError</Code><Message>we</Message></Error>'
+  fail(fake, 'CompleteMultipartUpload', { answer: { status: 200, body } })
+  await parts?.complete()
+  t.equal(await textOf(store, 'k'), 'content')
+  t.equal(countOf(fake, 'CompleteMultipartUpload'), 2)
+})
+
+t.test('case 31: a completion whose answer was lost is found to have succeeded', async (t) => {
+  const fake = await startFakeS3(t)
+  const store = await openStore(t, { regionendpoint: fake.url })
+  const parts = await store.parts?.('k')
+  await parts?.put(1, [bytes('content')])
+  fail(fake, 'CompleteMultipartUpload', { cut: 'after' })
+  await parts?.complete()
+  t.equal(await textOf(store, 'k'), 'content')
+})
+
+t.test('parts that were removed meanwhile do not become an object', async (t) => {
+  const fake = await startFakeS3(t)
+  const store = await openStore(t, { regionendpoint: fake.url })
+  await store.put('k', [bytes('1234567')])
+  const parts = await store.parts?.('k')
+  await parts?.put(1, [bytes('content')])
+  fail(fake, 'CompleteMultipartUpload', { cut: 'before' })
+  fake.bucket.uploads.clear()
+  t.match(
+    await messageOf(parts?.complete() ?? Promise.resolve()),
+    /^StorageUnavailable: the parts of k were removed/
+  )
+  t.equal(await textOf(store, 'k'), '1234567')
+})
+
+t.test('who creates an object learns that it is theirs when the answer was lost', async (t) => {
+  const fake = await startFakeS3(t)
+  const store = await openStore(t, { regionendpoint: fake.url })
+  fail(fake, 'PutObject', { cut: 'after' })
+  await store.put('k', [bytes('mine')], { isNew: true })
+  t.equal(await textOf(store, 'k'), 'mine')
+
+  // The other one was first, but our connection broke as well.
+  fail(fake, 'PutObject', { cut: 'before' })
+  await t.rejects(store.put('k', [bytes('late')], { isNew: true }), ConditionFailed)
+  t.equal(await textOf(store, 'k'), 'mine')
+})
+
+t.test('case 8: a missing permission is told by name, and never taken for a missing object', async (t) => {
+  const fake = await startFakeS3(t)
+  const store = await openStore(t, { regionendpoint: fake.url })
+  await store.put('k', [bytes('x')])
+  fake.mishap = () => new S3Error(403, 'AccessDenied', 'Access Denied')
+  const calls: [string, () => Promise<unknown>, RegExp][] = [
+    ['head', async () => store.head('gone'), /s3:GetObject, and s3:ListBucket/],
+    ['get', async () => store.get('k'), /s3:GetObject/],
+    ['put', async () => store.put('k', [bytes('y')]), /s3:PutObject/],
+    ['delete', async () => store.delete('k'), /s3:DeleteObject/],
+    ['deleteAll', async () => store.deleteAll(['k']), /s3:DeleteObject/],
+    ['list', async () => store.list('', { byFolder: true }), /s3:ListBucket/],
+    ['assemble', async () => store.assemble('t', [{ key: 'k', size: 1 }]), /s3:GetObject and s3:PutObject/],
+    ['parts', async () => store.parts?.('k'), /s3:PutObject/],
+    ['abortParts', async () => store.abortParts?.(new Date()), /s3:ListBucketMultipartUploads/]
+  ]
+  for (const [name, call, permission] of calls) {
+    const message = await messageOf(call())
+    t.match(message, /^StorageUnavailable: the bucket images at http:.*lack a permission/, name)
+    t.match(message, permission, name)
+    t.match(message, /storage\.s3\.accesskey/, 'where the credentials come from')
+  }
+})
+
+t.test('a bucket that is not there is told, also by calls that would find nothing', async (t) => {
+  const fake = await startFakeS3(t)
+  const store = await openStore(t, { regionendpoint: fake.url })
+  fake.isBucketThere = false
+  for (const call of [
+    async () => store.get('k'),
+    async () => store.list('', { byFolder: true }),
+    async () => store.delete('k'),
+    async () => store.deleteAll(['k'])
+  ]) {
+    const message = await messageOf(call())
+    t.match(message, /^StorageUnavailable: .*no such bucket. Create it, or correct storage.s3.bucket/)
+  }
+  const error = await store.get('k').catch((error: unknown) => error)
+  t.ok(error instanceof StorageUnavailable && error.isGone)
+})
+
+t.test('calls that are refused for load wait as long as the store says', async (t) => {
+  const fake = await startFakeS3(t)
+  const store = await openStore(t, { regionendpoint: fake.url })
+  const body = '<Error><Code>SlowDown</Code></Error>'
+  const slowDown = { answer: { status: 503, headers: { 'retry-after': '1' }, body } }
+  fail(fake, 'PutObject', slowDown, slowDown)
+  const before = performance.now()
+  await store.put('k', [bytes('x')])
+  t.ok(performance.now() - before >= 1900, 'twice a second')
+})
+
+t.test('a store that stays ill is given up after five tries', async (t) => {
+  const fake = await startFakeS3(t)
+  const store = await openStore(t, { regionendpoint: fake.url })
+  fake.mishap = () => new S3Error(503, 'ServiceUnavailable')
+  await t.rejects(store.head('k'), StorageUnavailable)
+  t.equal(countOf(fake, 'HeadObject'), 5)
+})
+
+t.test('an answer that nobody understands is an error, not an absence', async (t) => {
+  const fake = await startFakeS3(t)
+  const store = await openStore(t, { regionendpoint: fake.url })
+  fake.mishap = () => ({
+    answer: { status: 404, headers: { 'content-type': 'text/html' }, body: '<html>no' }
+  })
+  await t.rejects(store.get('k'), StorageUnavailable)
+  await t.rejects(store.list('', { byFolder: false }), StorageUnavailable)
+})
+
+t.test('case 38: a copy of a part that fails ends the whole, and the target stays', async (t) => {
+  const fake = await startFakeS3(t)
+  const store = await openStore(t, { regionendpoint: fake.url })
+  await store.put('target', [bytes('former')])
+  const pieces = Array.from({ length: 4 }, (_, i) => ({ key: `p/${i}`, size: 5 * MIB }))
+  for (const { key, size } of pieces) await store.put(key, [noise(size)])
+  fail(fake, 'UploadPartCopy', new S3Error(403, 'AccessDenied'))
+  await t.rejects(store.assemble('target', pieces), StorageUnavailable)
+  t.equal(await textOf(store, 'target'), 'former')
+  t.equal(fake.bucket.uploads.size, 0)
+  t.equal((await store.head('p/0'))?.size, 5 * MIB)
+})
+
+t.test('a clock that differs from the store’s is told with its offset, and calls go on', async (t) => {
+  const fake = await startFakeS3(t, { now: () => Date.now() + 3_600_000 })
+  const around = surroundings()
+  const store = await openStore(t, { regionendpoint: fake.url }, around)
+  await store.put('k', [bytes('x')])
+  t.equal(await textOf(store, 'k'), 'x')
+  t.match(around.warnings, [/the store's clock is 3(600|599) s ahead of this machine's. Set the clock/])
+  t.equal(around.warnings.length, 1)
+})
+
+t.test('where connections break while the object is read, that is an error or a short end', async (t) => {
+  const fake = await startFakeS3(t)
+  const store = await openStore(t, { regionendpoint: fake.url })
+  await store.put('k', [noise(MIB)])
+  fail(fake, 'GetObject', { cut: 'body' })
+  await t.rejects(contentOf(store, 'k'))
+  t.ok((await contentOf(store, 'k'))?.equals(noise(MIB)))
+})
