@@ -6,7 +6,8 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createClient, digestOf } from '../support/client.ts'
 import { errorShapeFault } from '../support/error-shape.ts'
-import { scratch, startBerth } from '../support/processes.ts'
+import { liveMemory } from '../support/inspector.ts'
+import { freePort, scratch, startBerth } from '../support/processes.ts'
 import { createPusher, imageManifest, uploadOf } from '../support/pusher.ts'
 import { seeded } from '../support/random.ts'
 import { auditStorage } from '../support/storage-folder.ts'
@@ -36,6 +37,8 @@ const HEAP = 128
 const PROGRESS = 50_000
 /** How much a process's memory may differ from one look to the next: the collector runs when it likes. */
 const SLACK = 32 * 2 ** 20
+/** And how much of it may be in use for longer: by caches, and by what the engine compiles. */
+const LIVE_SLACK = 4 * 2 ** 20
 /** How many quarters more are fed while memory still grows: it does so in steps, up to some height. */
 const PATIENCE = 6
 const LIMIT_MS = 20_000
@@ -50,7 +53,8 @@ const verdict = createVerdict()
 const outside = scratch()
 const root = join(outside, 'registry')
 writeFileSync(join(outside, 'canary'), 'alive')
-const flags = ['--max-semi-space-size=4', `--max-old-space-size=${HEAP}`]
+const inspect = `--inspect=127.0.0.1:${await freePort()}`
+const flags = ['--max-semi-space-size=4', `--max-old-space-size=${HEAP}`, inspect]
 const server = await startBerth({ root, command: [process.execPath, ...flags, 'src/main.ts'] })
 const client = createClient(server.url)
 const pusher = createPusher(client)
@@ -65,7 +69,7 @@ if (only !== undefined) {
   const quarter = Math.ceil(count / 4)
   await feed(0, 2 * quarter)
   const before = await settled()
-  await checkMemory(before.anonymous, quarter)
+  await checkMemory(before, quarter)
   await checkHandles(before.handles)
 }
 await checkHealth()
@@ -180,6 +184,8 @@ async function pushKnown(name: string): Promise<Known> {
 
 interface Vitals {
   anonymous: number
+  /** What is still held once all garbage is gone. */
+  live: number
   handles: number
 }
 
@@ -187,20 +193,31 @@ interface Vitals {
 async function settled(): Promise<Vitals> {
   client.close()
   await sleep(3000)
-  return { anonymous: memoryOf(server.pid).anonymous, handles: openHandles(server.pid).length }
+  const [{ anonymous }, handles] = [memoryOf(server.pid), openHandles(server.pid).length]
+  let live = 0
+  for (const pid of processTree(server.pid)) live += await liveMemory(server.log(), pid)
+  return { anonymous, live, handles }
 }
 
-/** What is lost at each request makes any two quarters end higher than they began. */
-async function checkMemory(first: number, quarter: number): Promise<void> {
-  const seen = [first]
+/** What is lost at each request makes any two quarters end higher than they began; what the collector finds to be in use is
+ *  at the end as at the beginning. */
+async function checkMemory(first: Vitals, quarter: number): Promise<void> {
+  const seen = [first.anonymous]
+  const live = [first.live]
   const grown = (): number => (seen.at(-1) ?? 0) - (seen.at(-3) ?? 0)
-  const slack = SLACK * Math.max(1, processTree(server.pid).length - 1)
+  const processes = Math.max(1, processTree(server.pid).length - 1)
+  const slack = SLACK * processes
   for (let quarters = 2; quarters < 4 + PATIENCE && (seen.length < 3 || grown() >= slack); quarters += 1) {
     await feed(quarters * quarter, (quarters + 1) * quarter)
-    seen.push((await settled()).anonymous)
+    const now = await settled()
+    seen.push(now.anonymous)
+    live.push(now.live)
   }
   verdict.note(`memory, each ${quarter} requests: ${seen.map(mebibytes).join(', ')}`)
+  verdict.note(`in use of it: ${live.map(mebibytes).join(', ')}`)
   verdict.check(grown() < slack, 'memory does not grow for ever')
+  const kept = (live.at(-1) ?? 0) - first.live
+  verdict.check(kept < LIVE_SLACK * processes, 'memory in use is back to where it was', mebibytes(kept))
 }
 
 async function checkHandles(before: number): Promise<void> {
