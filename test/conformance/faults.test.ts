@@ -12,6 +12,8 @@ import { type Fault, startFaulty } from './faulty.ts'
 const FAULTS = [...PULL_FAULTS, ...PUSH_FAULTS, ...DISCOVERY_FAULTS, ...LOGIN_FAULTS]
 
 t.jobs = 8
+// A login for each fault, and each login costs what bcrypt does: on a busy machine a minute.
+t.setTimeout(180_000)
 
 const berth = await startBerthToJudge({ login: true })
 t.teardown(() => berth.stop())

@@ -21,6 +21,7 @@ import {
 } from '../support/verdict.ts'
 import { mebibytes, memoryOf, openHandles, processTree } from '../support/vitals.ts'
 import { type Answer, openWire, type Wire } from '../support/wire.ts'
+import { CONNECTIONS } from './connections.ts'
 import { FRAMING } from './framing.ts'
 import { GRAMMAR } from './grammar.ts'
 import { HEADERS } from './headers.ts'
@@ -42,7 +43,15 @@ const LIVE_SLACK = 4 * 2 ** 20
 /** How many quarters more are fed while memory still grows: it does so in steps, up to some height. */
 const PATIENCE = 6
 const LIMIT_MS = 20_000
-const PRODUCTIONS: readonly Production[] = [TARGETS, GRAMMAR, QUERIES, HEADERS, FRAMING, MANIFESTS].flat()
+const PRODUCTIONS: readonly Production[] = [
+  TARGETS,
+  GRAMMAR,
+  QUERIES,
+  HEADERS,
+  FRAMING,
+  CONNECTIONS,
+  MANIFESTS
+].flat()
 
 const count = numberOption('count', 10_000)
 const seed = numberOption('seed', 1)
