@@ -84,6 +84,7 @@ export const management: readonly Case[] = [
       const image = await repository.pushImage('latest')
       const blob = await repository.pushBlob()
       for (const target of ['manifests/latest', `manifests/${image.digest}`, `blobs/${blob.digest}`]) {
+        must(await repository.head(target, accept), { status: 200 })
         const answer = await repository.delete(target)
         const isRefused = answer.status === 400 || answer.status === 405
         if (!isRefused) must(answer, { status: 202 })
@@ -100,6 +101,7 @@ export const management: readonly Case[] = [
       const [config, layer] = [await repository.pushConfig(), await repository.pushBlob()]
       const child = await repository.pushManifest(imageOf(config, [layer]))
       const index = await repository.pushManifest(indexOf([child]), 'latest')
+      must(await repository.get('manifests/latest', accept), { status: 200, body: index.bytes })
       const order = [`blobs/${layer.digest}`, `manifests/${child.digest}`, `manifests/${index.digest}`]
       for (const target of order) {
         const answer = await repository.delete(target)

@@ -23,6 +23,7 @@ export const rules: readonly Case[] = [
     section: 'Pulling manifests',
     title: 'a name outside the grammar holds nothing, and every name within it can be pushed to',
     async run({ repository, should, note }) {
+      await repository.openUpload()
       for (const wrong of ['UPPER', 'a..b', 'a___b', '-a', 'a-', '.a', 'a_', 'a._b', 'a%20b', 'ä']) {
         const path = `/v2/${repository.name}/${wrong}`
         const listed = await repository.get(`${path}/tags/list`)
@@ -43,6 +44,7 @@ export const rules: readonly Case[] = [
     section: 'Pulling manifests',
     title: 'no repository is made whose name is longer than the 255 characters that clients can handle',
     async run({ repository }) {
+      await repository.openUpload()
       const long = `${repository.name}/${'a'.repeat(256)}`
       const answer = await repository.send('POST', `/v2/${long}/blobs/uploads/`)
       needs(answer, { status: [400, 403, 404, 414] })
@@ -225,6 +227,7 @@ export const rules: readonly Case[] = [
       needs(opened, { status: 202 })
       const upload = withQuery(locationOf(opened), { whatever: '1' })
       needs(await repository.close(upload, digestOf(bytes), bytes), { status: 201 })
+      must(await repository.get(`blobs/${digestOf(bytes)}`), { status: 200, body: bytes })
     }
   }
 ]

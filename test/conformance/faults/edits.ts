@@ -14,6 +14,9 @@ export const plain = (status: number, headers: Record<string, string> = {}): Tol
 export const is = ({ method, path }: Seen, wanted: string, where: RegExp): boolean =>
   wanted.split('|').includes(method) && where.test(path)
 
+/** A request for a token: with GET, or a form. */
+export const isToken = (seen: Seen, method: string): boolean => is(seen, method, /^[^?]*\/token(\?|$)/)
+
 export function editJson(told: Told, edit: (value: Record<string, unknown>) => unknown): void {
   if (told.status === 401) return // the suite logs in, and asks again
   told.body = Buffer.from(JSON.stringify(edit(JSON.parse(told.body.toString()))))
