@@ -108,6 +108,10 @@ export function createAppends(parts: Appending): Pick<StorageDriver, Method> {
         budget,
         partSize: state.part,
         send: (index, bytes) => store.put(dataKey(key, `${by}-${index}`), bytes),
+        aside: {
+          put: (index, bytes) => store.put(dataKey(key, `${by}-aside-${index}`), bytes),
+          get: (index) => readPiece(key, dataKey(key, `${by}-aside-${index}`))
+        },
         ...(tail && { before: () => readPiece(key, dataKey(key, tail.name)) })
       })
       try {

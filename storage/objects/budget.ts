@@ -1,6 +1,11 @@
 /** Parts are gathered in blocks of so many bytes. */
 export const BLOCK = 256 << 10
 
+/** A part is slow when its client has been waited for so long. */
+const SLOW_MS = 2000
+/** How often to look for one while somebody waits. */
+const LOOK_MS = 250
+
 /** A part of an object, while it is gathered and sent. */
 export interface Part {
   readonly size: number
@@ -14,30 +19,47 @@ export interface Part {
   free(): void
 }
 
+/** Whoever fills a part with a body that may come slowly. */
+export interface Lender {
+  /** For how long it has been waited for, in milliseconds, while this part was filled. 0 while it is not waited for. */
+  waitedMs(): number
+  /** Puts what the part holds aside, and frees it, so that others can go on. */
+  putAside(): void
+}
+
 /** How many bytes all parts of a process may hold together. */
 export interface Budget {
-  /** @param limit how many bytes it may hold */
-  startPart(limit: number): Part
+  /** @param limit how many bytes it may hold
+   *  @param lender without one the part is kept until it is freed */
+  startPart(limit: number, lender?: Lender): Part
   /** What is held just now. */
   held(): number
+}
+
+interface Filling {
+  /** Of its blocks. */
+  count(): number
+  lender: Lender | undefined
 }
 
 /**
  * Whoever needs a block waits until it may have one: that is the back-pressure. A slow client holds no more than it has
  * sent. So that not all parts wait for each other half full, a block is given only where afterwards at least one part
- * can still be filled with what is free or will be: when that one has been sent, there is enough for any other.
+ * can still be filled with what is free or will be: when that one has been sent, there is enough for any other. Nor do
+ * fast clients wait for slow ones: while somebody waits, a part whose client has been waited for long is put aside.
  * @param memory is raised to one part where it is less
  */
-export function createBudget(memory: number): Budget {
+export function createBudget(memory: number, { slowMs = SLOW_MS, lookMs = LOOK_MS } = {}): Budget {
   let total = Math.floor(memory / BLOCK)
   let largest = 0
   let given = 0
   let sealed = 0
   const pool: Buffer[] = []
-  const filling = new Set<{ count(): number }>()
-  let waiting: { part: { count(): number }; grant(block: Buffer): void }[] = []
+  const filling = new Set<Filling>()
+  let waiting: { part: Filling; grant(block: Buffer): void }[] = []
+  let isLooking = false
 
-  function mayGive(part: { count(): number }): boolean {
+  function mayGive(part: Filling): boolean {
     if (given === total) return false
     let most = part.count() + 1
     for (const other of filling) most = Math.max(most, other.count())
@@ -59,17 +81,35 @@ export function createBudget(memory: number): Budget {
     waiting = still
   }
 
-  function startPart(limit: number): Part {
+  /** The largest of the slow ones is put aside, one at a time. */
+  function look(): void {
+    isLooking = false
+    if (waiting.length === 0) return
+    const slow = [...filling].filter(
+      ({ count, lender }) => count() > 0 && (lender?.waitedMs() ?? 0) >= slowMs
+    )
+    slow.sort((one, other) => other.count() - one.count())
+    slow[0]?.lender?.putAside()
+    lookAgain()
+  }
+
+  function lookAgain(): void {
+    if (!isLooking) setTimeout(look, lookMs).unref()
+    isLooking = true
+  }
+
+  function startPart(limit: number, lender?: Lender): Part {
     largest = Math.max(largest, Math.ceil(limit / BLOCK))
     total = Math.max(total, largest)
     const blocks: Buffer[] = []
     let size = 0
     let isSealed = false
-    const me = { count: () => blocks.length }
+    const me: Filling = { count: () => blocks.length, lender }
     filling.add(me)
 
     async function block(): Promise<Buffer> {
       if (mayGive(me)) return give()
+      lookAgain()
       return new Promise((grant) => waiting.push({ part: me, grant }))
     }
 

@@ -62,10 +62,18 @@ export function objectStorage(store: ObjectStore, options: ObjectStorageOptions)
 
   async function writeParts(key: string, body: Body): Promise<number> {
     let parts: Promise<Parts> | undefined
+    let asideFolder: string | undefined
     try {
       const { size, sent, rest, broken } = await pour(body, {
         budget,
         partSize: chunkSize,
+        aside: {
+          put(index, bytes) {
+            asideFolder ??= `${DRAFTS}${randomUUID()}`
+            return store.put(`${asideFolder}/${index}`, bytes)
+          },
+          get: (index) => readObject(store, `${asideFolder}/${index}`)
+        },
         async send(index, bytes) {
           parts ??= startParts(key)
           await (await parts).put(index + 1, bytes)
@@ -83,6 +91,8 @@ export function objectStorage(store: ObjectStore, options: ObjectStorageOptions)
     } catch (error) {
       await (await parts?.catch(() => undefined))?.abort()
       throw error
+    } finally {
+      if (asideFolder !== undefined) removals.removeLater(asideFolder)
     }
   }
 

@@ -15,6 +15,12 @@ export interface Poured {
   broken?: { error: unknown }
 }
 
+/** Where bytes of slow clients wait, so that they need no memory meanwhile. */
+export interface Aside {
+  put(index: number, bytes: readonly Buffer[]): Promise<void>
+  get(index: number): AsyncIterable<Uint8Array>
+}
+
 interface Pouring {
   budget: Budget
   /** In bytes. */
@@ -23,6 +29,8 @@ interface Pouring {
   before?: () => AsyncIterable<Uint8Array>
   /** @param index from 0 on. @throws to end the whole */
   send(index: number, bytes: readonly Buffer[]): Promise<void>
+  aside: Aside
+  now?: () => number
 }
 
 /**
@@ -30,22 +38,67 @@ interface Pouring {
  * allows; else the body waits.
  * @throws what sending throws, once nothing is on its way any more
  */
-export async function pour(body: Body, { budget, partSize, before, send }: Pouring): Promise<Poured> {
+export async function pour(body: Body, pouring: Pouring): Promise<Poured> {
+  const { budget, partSize, before, send, aside, now = performance.now.bind(performance) } = pouring
   const sending = new Set<Promise<void>>()
   let failure: { error: unknown } | undefined
-  let part = budget.startPart(partSize)
   let sent = 0
+  /** The sizes of what was put aside of this part, and when the last of it is there. */
+  let asideSize = 0
+  let asideFirst = 0
+  let asideCount = 0
+  let puttingAside: Promise<void> | undefined
+  /** How long the body has been waited for while this part was filled, and since when it is. */
+  let waitedMs = 0
+  let waitingSince: number | undefined
+  let part = startPart()
+
+  function startPart(): Part {
+    waitedMs = 0
+    return budget.startPart(partSize - asideSize, {
+      waitedMs: () => (waitingSince === undefined ? 0 : waitedMs + now() - waitingSince),
+      putAside
+    })
+  }
+
+  function putAside(): void {
+    const slow = part
+    slow.seal()
+    asideSize += slow.size
+    part = startPart()
+    puttingAside = aside
+      .put(asideCount++, slow.bytes)
+      .catch(fail)
+      .finally(() => slow.free())
+  }
+
+  /** Brings the part together again that was put aside in pieces. */
+  async function takeBack(): Promise<void> {
+    if (asideSize === 0) return
+    if (part.size > 0) putAside()
+    await puttingAside
+    part.free()
+    if (failure !== undefined) throw failure.error
+    asideSize = 0
+    part = budget.startPart(partSize)
+    for (; asideFirst < asideCount; asideFirst++) {
+      for await (const chunk of aside.get(asideFirst)) await fill(chunk)
+    }
+  }
+
+  function fail(error: unknown): void {
+    failure ??= { error }
+  }
 
   async function ship(): Promise<void> {
+    await takeBack()
     const full = part
     full.seal()
     while (sending.size >= SENDING) await Promise.race(sending)
     if (failure !== undefined) throw failure.error
-    part = budget.startPart(partSize)
+    part = startPart()
     const way = send(sent++, full.bytes)
-      .catch((error) => {
-        failure ??= { error }
-      })
+      .catch(fail)
       .finally(() => {
         full.free()
         sending.delete(way)
@@ -53,45 +106,64 @@ export async function pour(body: Body, { budget, partSize, before, send }: Pouri
     sending.add(way)
   }
 
+  async function fill(chunk: Uint8Array): Promise<void> {
+    for (let added = 0; added < chunk.length; ) {
+      added += await part.add(added === 0 ? chunk : chunk.subarray(added))
+    }
+  }
+
   async function add(chunk: Uint8Array): Promise<void> {
     if (failure !== undefined) throw failure.error
     for (let added = 0; added < chunk.length; ) {
       added += await part.add(added === 0 ? chunk : chunk.subarray(added))
-      if (part.size === partSize) await ship()
+      if (part.size + asideSize === partSize) await ship()
     }
   }
 
   const poured: { size: number; broken?: { error: unknown } } = { size: 0 }
+
+  /** Each chunk of an async body is ours once the next is asked for: then it has been copied. */
+  async function* chunks(): AsyncGenerator<Uint8Array> {
+    let former: Uint8Array | undefined
+    try {
+      waitingSince = now()
+      for await (const chunk of body) {
+        stopWaiting()
+        await puttingAside
+        if (former !== undefined && Symbol.asyncIterator in body) release(former)
+        former = chunk
+        yield chunk
+        waitingSince = now()
+      }
+    } catch (error) {
+      poured.broken = { error }
+    }
+    stopWaiting()
+  }
+
+  function stopWaiting(): void {
+    if (waitingSince !== undefined) waitedMs += now() - waitingSince
+    waitingSince = undefined
+  }
+
   try {
-    for await (const chunk of untilBroken(body, poured)) {
+    for await (const chunk of chunks()) {
       if (chunk.length === 0) continue
       if (poured.size === 0 && before !== undefined) for await (const former of before()) await add(former)
       poured.size += chunk.length
       await add(chunk)
     }
+    await takeBack()
     part.seal()
     await Promise.all(sending)
     if (failure !== undefined) throw failure.error
   } catch (error) {
+    await puttingAside
     part.free()
     await Promise.all(sending)
     throw error
   }
   return { ...poured, sent, rest: part }
-}
-
-/** Each chunk of an async body is ours once the next is asked for: then it has been copied. */
-async function* untilBroken(body: Body, poured: { broken?: { error: unknown } }): AsyncGenerator<Uint8Array> {
-  let former: Uint8Array | undefined
-  try {
-    for await (const chunk of body) {
-      if (former !== undefined && Symbol.asyncIterator in body) release(former)
-      former = chunk
-      yield chunk
-    }
-  } catch (error) {
-    poured.broken = { error }
-  }
 }
 
 /** Gives memory back at once. Left to the garbage collector, it would be looked for again and again in a long body. */
