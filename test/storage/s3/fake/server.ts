@@ -51,7 +51,7 @@ export interface FakeS3 {
   isBucketThere: boolean
 }
 
-export const ACCOUNT: Account = { accessKeyId: 'TESTKEY', secretAccessKey: 'TESTSECRET' }
+export const ACCOUNT = { accessKeyId: 'TESTKEY', secretAccessKey: 'TESTSECRET' }
 
 const folder = new URL('../../../kubernetes/tls/', import.meta.url)
 export const TLS = {
