@@ -1,13 +1,13 @@
 // CNCF distribution's garbage collector over a folder that berth filled: it removes what nothing refers to, and
 // nothing else. It runs while no registry does, as it must.
-import { equal, ok } from 'node:assert/strict'
+import { deepEqual, equal, ok } from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { createKinds } from '../support/kinds.ts'
 import { dockerRegistryConfig, run, scratch, startBerth } from '../support/processes.ts'
 import { seeded } from '../support/random.ts'
 import { step } from '../support/steps.ts'
-import { createStock, digestOf, MEDIA_TYPES } from '../support/stock.ts'
+import { createStock, type Described, digestOf, MEDIA_TYPES } from '../support/stock.ts'
 import { claimEverything } from './owned.ts'
 
 /** @param command the program of CNCF distribution that collects */
@@ -20,12 +20,14 @@ export async function checkGarbageCollection(command: string): Promise<void> {
 
   let berth = await startBerth({ root })
   stock.moveTo(berth.url)
-  await fill()
+  const subject = await fill()
   const uploads = {
     'gc/image': await startUpload('gc/image', half),
     'gc/never-pushed': await startUpload('gc/never-pushed', half)
   }
   await stock.verify()
+  const before = await referrers()
+  equal(before.length, 3)
   await berth.stop()
   const checkOwners = await claimEverything(root, 'gc')
 
@@ -51,6 +53,8 @@ export async function checkGarbageCollection(command: string): Promise<void> {
   stock.moveTo(berth.url)
 
   await step('berth serves all that is live, byte for byte', stock.verify)
+
+  await step('berth lists the same referrers', async () => deepEqual(await referrers(), before))
 
   await step('what was removed is unknown to berth, and can be pushed again', async () => {
     for (const { name, digest, bytes } of garbage) {
@@ -87,7 +91,12 @@ export async function checkGarbageCollection(command: string): Promise<void> {
   stock.close()
   await berth.stop()
 
-  async function fill(): Promise<void> {
+  async function referrers(): Promise<object[]> {
+    const answer = await fetch(`${berth.url}/v2/gc/referred/referrers/${subject.digest}`)
+    return Object(await answer.json()).manifests
+  }
+
+  async function fill(): Promise<Described> {
     const deletable = await kinds.common('gc')
     await stock.deleteManifest(deletable.name, deletable.digest)
     await stock.deleteTag('gc/a/b__c/d--e.f', 'v2')
@@ -116,6 +125,12 @@ export async function checkGarbageCollection(command: string): Promise<void> {
     // A repository of which every manifest was deleted.
     const last = await kinds.image('gc/emptied', { tags: ['v1'] })
     await stock.deleteManifest('gc/emptied', last.digest)
+
+    const subject = await kinds.image('gc/referred', { tags: ['v1'] })
+    const referrer = await kinds.referrer('gc/referred', subject)
+    await kinds.referrer('gc/referred', referrer)
+    for (const tags of [[], ['signature']]) await kinds.referrer('gc/referred', subject, tags)
+    return subject
   }
 
   async function startUpload(name: string, bytes: Buffer): Promise<string> {
