@@ -1,4 +1,5 @@
 import { setTimeout } from 'node:timers/promises'
+import { createCircuit } from './circuit.ts'
 
 const TRIES = 5
 const BASE_MS = 100
@@ -38,25 +39,33 @@ interface RetryOptions {
 
 /**
  * How every store is called: at most five tries, with random pauses that grow to five seconds, or as long as the store
- * says. The clouds' libraries are told not to try again by themselves, so that tries are bounded and counted.
+ * says. The clouds' libraries are told not to try again by themselves, so that tries are bounded and counted. Of a store
+ * that seems dead the last fault is thrown at once; every five seconds one call looks whether it is back.
  */
 export function createRetrying(options: RetryOptions): Retrying {
   const { judge, onCall, onRetry, tryMs = TRY_MS, deadlineMs = DEADLINE_MS } = options
   const { now = performance.now.bind(performance), pause = setTimeout, random = Math.random } = options
+  const circuit = createCircuit(now)
 
   return async (operation, attempt) => {
     const first = now()
     for (let tries = 1; ; tries++) {
+      const dead = circuit.fault()
+      if (dead !== undefined) throw dead.error
       const begun = now()
       try {
         const result = await attempt(AbortSignal.timeout(tryMs))
+        circuit.answered()
         onCall?.(operation, now() - begun)
         return result
       } catch (error) {
         const { code, isPassing, retryAfterMs = 0 } = judge(error)
         onCall?.(operation, now() - begun, code)
         const waitMs = Math.max(retryAfterMs, random() * Math.min(CAP_MS, BASE_MS * 2 ** (tries - 1)))
-        if (!isPassing || tries === TRIES || now() + waitMs - first > deadlineMs) throw error
+        if (!isPassing) circuit.answered()
+        const isLast = tries === TRIES || now() + waitMs - first > deadlineMs
+        if (isPassing && isLast) circuit.failed(error)
+        if (!isPassing || isLast) throw error
         await pause(waitMs)
         onRetry?.(operation, code)
       }

@@ -3,7 +3,7 @@ import { ObjectNotFound, OffsetConflict, StorageUnavailable } from '../../../sto
 import { type ObjectStorage, objectStorage } from '../../../storage/objects/object-storage.ts'
 import { ConditionFailed } from '../../../storage/objects/store.ts'
 import { bytes, gather, noise, pieces, text } from '../bodies.ts'
-import { MIB } from './driver-contract.ts'
+import { MIB, tidyStorage } from './driver-contract.ts'
 import { type Call, type MemoryStore, memoryStore, type Verdict } from './memory-store.ts'
 
 const PART = MIB
@@ -272,3 +272,28 @@ t.test('case 23, 26: uploads, drafts and parts that nobody finished are gone aft
   t.same(store.keys(), ['k'])
   t.equal(store.pendingParts(), 0)
 })
+
+t.test(
+  'an append that ends while its upload is abandoned elsewhere is told so, and leaves nothing',
+  async (t) => {
+    const { store, judge } = scene()
+    const open = () => tidyStorage(store.sharing(), { chunkSize: PART })
+    const [storage, another] = [open(), open()]
+    await storage.begin('u/data')
+    await storage.append('u/data', 0, [bytes('abc')])
+    const removal = Promise.withResolvers<void>()
+    const listed = Promise.withResolvers<void>()
+    judge(({ operation }) => {
+      if (operation !== 'deleteAll') return undefined
+      listed.resolve()
+      return { after: removal.promise }
+    })
+    const abandoned = another.abandon('u/data')
+    await listed.promise
+    await t.rejects(storage.append('u/data', 3, [bytes('def')]), ObjectNotFound)
+    removal.resolve()
+    await abandoned
+    await storage.begin('u/data')
+    t.same(store.keys().length, 1, 'but the new one')
+  }
+)

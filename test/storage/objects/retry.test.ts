@@ -38,7 +38,8 @@ function scene({ random = 1, callMs = 0 } = {}) {
       return 'done'
     })
   }
-  return { call, waits, calls, retries }
+  const wait = (ms: number): number => (time += ms)
+  return { call, wait, waits, calls, retries }
 }
 
 t.test('a call that succeeds is told of once', async (t) => {
@@ -97,4 +98,37 @@ t.test('a try is told when its time is over', async (t) => {
   const holding = setTimeout(() => {}, 10_000)
   await t.rejects(hanging, { name: 'TimeoutError' })
   clearTimeout(holding)
+})
+
+t.test('a store that seems dead is left alone, but for one call every five seconds', async (t) => {
+  const { call, wait, calls } = scene()
+  const five = () => Array.from({ length: 5 }, () => busy())
+  for (let i = 0; i < 3; i++) await t.rejects(call(...five()), { message: 'SlowDown' })
+  t.equal(calls.length, 15, 'three calls are given up in 4.5 seconds: it may recover')
+  wait(1000)
+  await t.rejects(call(...five()))
+  t.equal(calls.length, 20)
+  await t.rejects(call(), { message: 'SlowDown' })
+  t.equal(calls.length, 20, 'it is not asked any more')
+  wait(5000)
+  await t.rejects(call(...five()))
+  t.equal(calls.length, 21, 'one try shows that it is still dead')
+  await t.rejects(call())
+  t.equal(calls.length, 21)
+  wait(5000)
+  t.equal(await call(), 'done')
+  t.equal(await call(busy()), 'done', 'and all is as before')
+})
+
+t.test('a store that refuses is not dead, nor is one that answers others', async (t) => {
+  const { call, wait, calls } = scene()
+  const five = () => Array.from({ length: 5 }, () => busy())
+  for (let i = 0; i < 10; i++) {
+    wait(10_000)
+    await t.rejects(call(...five()))
+    await t.rejects(call(...five()))
+    if (i % 2 === 0) await call()
+    else await t.rejects(call(new Failure({ code: 'AccessDenied', isPassing: false })))
+  }
+  t.equal(calls.length, 110)
 })
