@@ -3,6 +3,7 @@ import type { Agent } from 'node:http'
 import {
   AwsClient,
   type AwsClientOptions,
+  BaseExternalAccountClient,
   GoogleAuth,
   IdentityPoolClient,
   type IdentityPoolClientOptions,
@@ -27,7 +28,7 @@ export interface Credentials {
   header(): Promise<string | undefined>
   /** Forgets what was refused: the next header is made from what files and the environment say by then. */
   forget(): void
-  /** For signing. */
+  /** For signing. @throws where nobody is known who could sign */
   auth(): Promise<GoogleAuth>
   /** Where they are from, for messages. */
   readonly origin: string
@@ -112,7 +113,14 @@ export function createCredentials({
       return held.header
     },
     forget,
-    auth: async () => (await current()).auth,
+    async auth() {
+      const { client, auth } = await current()
+      // Otherwise it looks for a metadata server.
+      if (client instanceof BaseExternalAccountClient && client.getServiceAccountEmail() === null) {
+        throw new Error(`${origin} names no service account (service_account_impersonation_url)`)
+      }
+      return auth
+    },
     origin
   }
 }

@@ -28,7 +28,12 @@ const MAX_FREE = 64
 const IDLE_MS = 50_000
 
 /** @param limit how many may wait for an answer at once: the others stand in line */
-export function createExchanging(origin: URL, proxy: HttpProxy | undefined, limit: number): Exchanging {
+export function createExchanging(
+  origin: URL,
+  proxy: HttpProxy | undefined,
+  limit: number,
+  silenceMs = SILENCE_MS
+): Exchanging {
   const isSecure = origin.protocol === 'https:'
   const options = { keepAlive: true, maxFreeSockets: MAX_FREE, timeout: IDLE_MS, ...agentOptions(proxy) }
   const agent = isSecure ? new HttpsAgent(options) : new HttpAgent(options)
@@ -54,10 +59,10 @@ export function createExchanging(origin: URL, proxy: HttpProxy | undefined, limi
       if (!socket.connecting) return clearTimeout(connecting)
       socket.once(isSecure ? 'secureConnect' : 'connect', () => clearTimeout(connecting))
     })
-    call.setTimeout(SILENCE_MS, () => {
+    call.setTimeout(silenceMs, () => {
       // Whoever reads slowly is silent as well, and no fault of the store's.
       if (answer === undefined || answer.readableLength === 0) {
-        call.destroy(timeout(`nothing came for ${SILENCE_MS / 1000} s`))
+        call.destroy(timeout(`nothing came for ${silenceMs / 1000} s`))
       }
     })
     let answer: IncomingMessage | undefined

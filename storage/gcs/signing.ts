@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import { LRUCache } from 'lru-cache'
 import type { Credentials } from './credentials.ts'
 
@@ -12,6 +13,14 @@ interface SigningOptions {
 /** An address is 0.8 KB or so. */
 const MAX_KEPT = 5_000
 const PAUSE_MS = 60_000
+
+/** By then berth has sent the first bytes itself. */
+const PATIENCE_MS = 3_000
+
+async function late(): Promise<never> {
+  await setTimeout(PATIENCE_MS, undefined, { ref: false })
+  throw new Error(`nothing was signed for ${PATIENCE_MS / 1000} s`)
+}
 
 /**
  * Addresses by signature V4, from the account's private key, or without one by a call of Google's signBlob, which is
@@ -30,7 +39,7 @@ export function createSigning({ bucket, endpoint, credentials, warn, now = Date.
       apiEndpoint: endpoint,
       projectId: 'none'
     })
-    const [url] = await storage
+    const signing = storage
       .bucket(bucket)
       .file(name)
       .getSignedUrl({
@@ -39,6 +48,7 @@ export function createSigning({ bucket, endpoint, credentials, warn, now = Date.
         expires: now() + seconds * 1000,
         responseType: 'application/octet-stream'
       })
+    const [url] = await Promise.race([signing, late()])
     return url
   }
 
@@ -55,7 +65,7 @@ export function createSigning({ bucket, endpoint, credentials, warn, now = Date.
       if (now() >= pausedUntil) {
         pausedUntil = now() + PAUSE_MS
         warn(
-          `no addresses can be signed for clients, so berth sends the bytes itself (${(error as Error).message}): use a key file, or grant the account roles/iam.serviceAccountTokenCreator on itself, or set storage.redirect.disable`
+          `no addresses can be signed for clients, so berth sends the bytes itself (${(error as Error).message.replace(/\s+/g, ' ')}): use a key file, or grant the account roles/iam.serviceAccountTokenCreator on itself, or set storage.redirect.disable`
         )
       }
       return undefined

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { startFakeGcsServer } from './support/gcs-server.ts'
 import { startMinio } from './support/s3-servers.ts'
 import { type TestStorage, toEnvironment } from './support/storage.ts'
 
@@ -11,7 +12,7 @@ import { type TestStorage, toEnvironment } from './support/storage.ts'
  * Each folder that a check would use is a root directory in its one bucket.
  */
 
-const STORES: Record<string, () => Promise<{ storage: TestStorage; stop(): Promise<void> }>> = { s3 }
+const STORES: Record<string, () => Promise<{ storage: TestStorage; stop(): Promise<void> }>> = { s3, gcs }
 
 async function s3() {
   const { server, bucket, accesskey, secretkey } = await startMinio()
@@ -24,6 +25,16 @@ async function s3() {
     REGISTRY_STORAGE_S3_SECRETKEY: secretkey
   }
   return { storage: { driver: 'S3', settings }, stop: server.stop }
+}
+
+async function gcs() {
+  const server = await startFakeGcsServer()
+  const settings = {
+    REGISTRY_STORAGE: 'gcs',
+    REGISTRY_STORAGE_GCS_BUCKET: 'images',
+    STORAGE_EMULATOR_HOST: server.url
+  }
+  return { storage: { driver: 'GCS', settings }, stop: server.stop }
 }
 
 const [name = '', command, ...args] = process.argv.slice(2)

@@ -23,6 +23,7 @@ export type Fault =
   /** The connection breaks before the request is looked at, after it was done, or so many bytes into the answer. */
   | 'cut before'
   | 'cut after'
+  | 'silence'
   | { cutAt: number }
 
 export interface FakeRequest {
@@ -41,6 +42,8 @@ export interface FakeGcs {
   requests: FakeRequest[]
   /** Asked before each request is answered. */
   fault: (request: FakeRequest) => Fault | undefined
+  /** Awaited before each request is answered. */
+  pause: () => Promise<void>
   /** Whether a header `authorization` will do. */
   admits: (authorization: string | undefined) => boolean
   /** In PEM form, of who signs addresses. */
@@ -72,6 +75,7 @@ export async function startFakeGcs(bucket = 'images'): Promise<FakeGcs> {
     objects,
     requests: [],
     fault: () => undefined,
+    pause: async () => undefined,
     admits: () => true,
     publicKey: '',
     bucket,
@@ -95,6 +99,8 @@ export async function startFakeGcs(bucket = 'images'): Promise<FakeGcs> {
     }
     fake.requests.push(request)
     const fault = fake.fault(request)
+    await fake.pause()
+    if (fault === 'silence') return
     if (fault === 'cut before') return void incoming.socket.destroy()
     if (fault !== undefined && fault !== 'cut after' && 'status' in fault) {
       return void response.writeHead(fault.status, fault.headers).end(fault.body)

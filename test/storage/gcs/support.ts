@@ -1,10 +1,12 @@
 import { generateKeyPairSync } from 'node:crypto'
+import type { Test } from 'tap'
 import { createClient } from '../../../storage/gcs/client.ts'
 import { NO_CREDENTIALS } from '../../../storage/gcs/credentials.ts'
 import { createExchanging } from '../../../storage/gcs/exchange.ts'
 import { createGcsStore } from '../../../storage/gcs/store.ts'
 import type { ObjectStore } from '../../../storage/objects/store.ts'
 import type { GcsOptions, Surroundings } from '../../../storage/options.ts'
+import { type FakeGcs, type FakeRequest, type Fault, startFakeGcs } from './fake-gcs.ts'
 
 /** A key as Google gives it out. 2048 bits, as its are. */
 export function serviceAccount() {
@@ -63,29 +65,59 @@ export function surroundings(env: Surroundings['env'], options: Partial<Surround
   }
 }
 
+interface StoreOptions {
+  told?: Told
+  bucket?: string
+  kmskeyname?: string
+  silenceMs?: number
+}
+
 /** A client of a fake's bucket, without anything tried out at first, that waits for nothing. */
 export function gcsStore(
   url: string,
-  root: string,
-  told = surroundings({})
+  root = '',
+  { told = surroundings({}), bucket = 'images', kmskeyname, silenceMs }: StoreOptions = {}
 ): ObjectStore & { close(): void } {
-  const exchanging = createExchanging(new URL(url), undefined, 50)
+  const exchanging = createExchanging(new URL(url), undefined, 50, silenceMs)
   const client = createClient({
     ...told,
     exchanging,
     credentials: NO_CREDENTIALS,
-    bucket: 'images',
+    bucket,
     endpoint: url,
-    kmskeyname: undefined,
+    kmskeyname,
     useragent: undefined,
     pause: async () => undefined
   })
-  const store = createGcsStore({
-    client,
-    bucket: 'images',
-    root,
-    kmskeyname: undefined,
-    sign: async () => undefined
-  })
+  const store = createGcsStore({ client, bucket, root, kmskeyname, sign: async () => undefined })
   return { ...store, close: () => exchanging.agent.destroy() }
 }
+
+/** A fake, and a store on it, for one test. */
+export async function fakeStore(t: Test, options: StoreOptions = {}) {
+  const fake = await startFakeGcs()
+  t.teardown(async () => fake.close())
+  const told = surroundings({})
+  const store = gcsStore(fake.url, '', { told, ...options })
+  t.teardown(store.close)
+  return { fake, store, told }
+}
+
+/** The fault for the first so many requests that the test is true of. */
+export function faultsFor(
+  isMeant: (request: FakeRequest) => boolean,
+  times: number,
+  fault: Fault
+): FakeGcs['fault'] {
+  let left = times
+  return (request) => (isMeant(request) && left-- > 0 ? fault : undefined)
+}
+
+/** As Google words it. */
+export function refusal(code: number, message: string, reason: string): Fault {
+  const error = { code, message, errors: [{ message, domain: 'global', reason }] }
+  return { status: code, body: JSON.stringify({ error }) }
+}
+
+export const isPut = ({ path }: FakeRequest): boolean => path.startsWith('/upload/')
+export const isMedia = ({ query }: FakeRequest): boolean => query.get('alt') === 'media'
