@@ -7,24 +7,14 @@ import { checkBucket } from './s3/check.ts'
 import { connect } from './s3/client.ts'
 import { createStore } from './s3/store.ts'
 
-/** The smallest part that S3 takes. */
-const MIN_PART = 5 << 20
-
 /**
  * A bucket of S3, or of a store that is like it, ready for use.
  * @throws StorageUnavailable when the bucket or a permission is missing, in words for an administrator
  */
 export async function s3Storage(options: S3Options, around: Surroundings): Promise<StorageDriver> {
   const store = await openS3Store(options, around)
-  const memory = Math.max(around.memory, MIN_PART)
-  const { redirectSeconds, log } = around
-  return objectStorage(store, {
-    // A part is in memory until it has been sent.
-    chunkSize: Math.max(MIN_PART, Math.min(options.chunksize, memory)),
-    memory,
-    redirectSeconds,
-    log
-  })
+  const { memory, redirectSeconds, log } = around
+  return objectStorage(store, { chunkSize: options.chunksize, memory, redirectSeconds, log })
 }
 
 /** The bucket as an ObjectStore. @throws StorageUnavailable */

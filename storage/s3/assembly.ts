@@ -1,13 +1,12 @@
 import { CopyObjectCommand, UploadPartCopyCommand } from '@aws-sdk/client-s3'
-import { ObjectNotFound, StorageUnavailable } from '../driver.ts'
+import { ObjectNotFound } from '../driver.ts'
 import type { Piece } from '../objects/store.ts'
 import type { S3Options } from '../options.ts'
-import { beginMultipart, type MultipartOptions } from './multipart.ts'
+import { beginMultipart, MAX_PARTS, type MultipartOptions } from './multipart.ts'
 import { createLimit, inParallel } from './parallel.ts'
 
-/** S3's own limits. */
-const MAX_PARTS = 10_000
-const MAX_PART = 5 * 2 ** 30
+/** S3's own limit of a part that is not the last. */
+const MIN_PART = 5 << 20
 
 type CopyOptions = Pick<
   S3Options,
@@ -21,11 +20,25 @@ interface Source {
   range?: string
 }
 
-/** Joins objects within the store, by its names; the pieces' keys are for messages. */
+/** Its key is for messages. */
+interface NamedPiece extends Piece {
+  name: string
+}
+
+interface Drafts {
+  /** The name of an object that is not there. */
+  newDraft(): string
+  removeDrafts(names: readonly string[]): Promise<void>
+  /** S3's own limit of the parts of an object. */
+  maxParts?: number
+}
+
+/** Joins objects within the store, by its names. */
 export function createAssembly(
   options: MultipartOptions,
-  copying: CopyOptions
-): (target: string, pieces: readonly (Piece & { name: string })[]) => Promise<void> {
+  copying: CopyOptions,
+  { newDraft, removeDrafts, maxParts = MAX_PARTS }: Drafts
+): (target: string, pieces: readonly NamedPiece[]) => Promise<void> {
   const { calls, bucket, creation } = options
   const { multipartcopychunksize, multipartcopymaxconcurrency, multipartcopythresholdsize } = copying
   const limit = createLimit(multipartcopymaxconcurrency)
@@ -84,25 +97,45 @@ export function createAssembly(
     }
   }
 
-  return async (target, pieces) => {
+  async function assemble(target: string, pieces: readonly NamedPiece[]): Promise<void> {
     const [first] = pieces
     if (pieces.length === 1 && first && first.size <= multipartcopythresholdsize)
       return copyWhole(target, first)
-    const total = pieces.reduce((sum, { size }) => sum + size, 0)
-    const partSize = Math.max(multipartcopychunksize, Math.ceil(total / 9_000))
-    const sources = pieces.flatMap((piece) =>
-      pieces.length === 1 || piece.size > MAX_PART ? cut(piece, partSize) : [piece]
+    const partSize = Math.max(multipartcopychunksize, Math.ceil(sizeOf(pieces) / 9_000))
+    return join(
+      target,
+      pieces.flatMap((piece) => (pieces.length === 1 ? cut(piece, partSize) : [piece]))
     )
-    if (sources.length > MAX_PARTS) {
-      throw new StorageUnavailable(
-        `${target} has ${sources.length} parts, and S3 takes at most ${MAX_PARTS}: raise storage.s3.chunksize`
+  }
+
+  return async (target, pieces) => {
+    if (pieces.length <= maxParts) return assemble(target, pieces)
+    // More than one object can have parts: what is made of some of them is joined in turn.
+    const drafts: NamedPiece[] = []
+    try {
+      for (let start = 0; start < pieces.length; start += maxParts) {
+        const group = pieces.slice(start, start + maxParts)
+        const name = newDraft()
+        drafts.push({ key: name, name, size: sizeOf(group) })
+        await assemble(name, group)
+      }
+      const partSize = Math.max(multipartcopychunksize, Math.ceil(sizeOf(pieces) / 9_000))
+      await join(
+        target,
+        drafts.flatMap((draft) => cut(draft, partSize))
       )
+    } finally {
+      await removeDrafts(drafts.map(({ name }) => name))
     }
-    return join(target, sources)
   }
 }
 
-function cut<T extends Source>(source: T, partSize: number): (T & { range: string })[] {
+const sizeOf = (pieces: readonly Piece[]): number => pieces.reduce((sum, { size }) => sum + size, 0)
+
+/** In ranges of at most so many bytes, of which none but the last of a small object is too small for S3. */
+function cut<T extends Source>(source: T, most: number): (T & { range: string })[] {
+  const equal = Math.ceil(source.size / Math.ceil(source.size / most))
+  const partSize = Math.max(equal, Math.min(most, MIN_PART))
   const count = Math.ceil(source.size / partSize)
   return Array.from({ length: count }, (_, i) => {
     const start = i * partSize

@@ -15,8 +15,8 @@ export const CONTENT_TYPE = 'application/octet-stream'
 export function creationOf({ objectacl, storageclass, encrypt, keyid }: S3Options): Creation {
   return {
     ContentType: CONTENT_TYPE,
-    // S3's own default; buckets without ACLs and some other stores accept none.
-    ...(objectacl !== 'private' && { ACL: objectacl as ObjectCannedACL }),
+    // `private` is S3's own default, and buckets without ACLs and some other stores accept none.
+    ...(!['private', 'none'].includes(objectacl) && { ACL: objectacl as ObjectCannedACL }),
     ...(storageclass !== 'NONE' && { StorageClass: storageclass as StorageClass }),
     ...(encrypt && { ServerSideEncryption: keyid === undefined ? 'AES256' : 'aws:kms' }),
     ...(encrypt && keyid !== undefined && { SSEKMSKeyId: keyid })

@@ -15,6 +15,9 @@ import type { Calls } from './calls.ts'
 import type { Creation } from './creation.ts'
 import { inParallel } from './parallel.ts'
 
+/** S3's own limit of the parts of an object. */
+export const MAX_PARTS = 10_000
+
 /** A multipart upload, by the store's names. */
 export interface Multipart {
   readonly id: string
@@ -115,6 +118,9 @@ export async function beginParts(options: MultipartOptions, name: string): Promi
   const multipart = await beginMultipart(options, name, isChecked)
   return {
     async put(PartNumber, bytes) {
+      if (PartNumber > MAX_PARTS) {
+        throw new StorageUnavailable(`${name} has more than ${MAX_PARTS} parts: raise storage.s3.chunksize`)
+      }
       const ChecksumCRC32 = isChecked ? crcOf(bytes) : undefined
       await multipart.add(PartNumber, sizeOf(bytes), async (UploadId) => {
         const input = { Bucket: bucket, Key: name, UploadId, PartNumber, ChecksumCRC32 }

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import {
   DeleteObjectCommand,
   GetObjectCommand,
@@ -48,8 +49,9 @@ export function createStore(
   const creation = creationOf(options)
   const { isAmazon } = connection.endpoint
   const multipart: MultipartOptions = { calls, bucket: Bucket, creation, isChecked: isAmazon }
-  const assemble = createAssembly(multipart, options)
   const deleteNames = createDeletes(calls, Bucket)
+  const newDraft = (): string => keys.of(`@drafts/${randomUUID()}/0`)
+  const assemble = createAssembly(multipart, options, { newDraft, removeDrafts: deleteNames })
 
   /** HEAD has no body, and does not say whether it is the bucket that is missing. */
   async function checkBucket(): Promise<void> {

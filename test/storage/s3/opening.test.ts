@@ -1,10 +1,14 @@
 import t from 'tap'
 import { ConditionFailed } from '../../../storage/objects/store.ts'
+import { createAssembly } from '../../../storage/s3/assembly.ts'
+import { createCalls } from '../../../storage/s3/calls.ts'
+import { connect } from '../../../storage/s3/client.ts'
+import { creationOf } from '../../../storage/s3/creation.ts'
 import { bytes, noise } from '../bodies.ts'
 import { textOf } from '../objects/contract/whole-objects.ts'
 import { S3Error } from './fake/errors.ts'
 import { ACCOUNT, startFakeS3 } from './fake/server.ts'
-import { openStore, surroundings } from './support.ts'
+import { OPTIONS, openStore, surroundings } from './support.ts'
 
 const failure = async (promise: Promise<unknown>): Promise<string> =>
   promise.then(
@@ -247,4 +251,36 @@ t.test('a certificate of an authority that is not trusted is told', async (t) =>
     await failure(openStore(t, { regionendpoint: fake.url })),
     /its certificate is not trusted \(.*\). Add its authority to SSL_CERT_FILE$/
   )
+})
+
+t.test('more pieces than an object can have parts are joined in two rounds', async (t) => {
+  const fake = await startFakeS3(t, { smallParts: true })
+  const connection = await connect({ ...OPTIONS, regionendpoint: fake.url }, {})
+  t.teardown(() => connection.close())
+  const calls = createCalls(connection, OPTIONS.bucket, surroundings())
+  const options = { calls, bucket: OPTIONS.bucket, creation: creationOf(OPTIONS), isChecked: false }
+  let drafts = 0
+  const removed: string[] = []
+  const assemble = createAssembly(
+    options,
+    { ...OPTIONS, multipartcopychunksize: 100 },
+    {
+      newDraft: () => `draft/${drafts++}`,
+      removeDrafts: async (names) => void removed.push(...names),
+      maxParts: 4
+    }
+  )
+  const whole = noise(1003)
+  const pieces = Array.from({ length: 11 }, (_, i) => ({
+    name: `p/${i}`,
+    key: `p/${i}`,
+    size: i < 10 ? 100 : 3
+  }))
+  for (const [i, { name, size }] of pieces.entries()) {
+    const bytes = whole.subarray(i * 100, i * 100 + size)
+    fake.bucket.objects.set(name, { bytes, etag: '"x"', modified: new Date(), creation: {} })
+  }
+  await assemble('k', pieces)
+  t.ok(fake.bucket.objects.get('k')?.bytes.equals(whole))
+  t.strictSame(removed, ['draft/0', 'draft/1', 'draft/2'])
 })
