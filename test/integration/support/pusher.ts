@@ -21,6 +21,8 @@ export interface Upload {
   acknowledged: number
   /** So many have been sent at most. */
   sent: number
+  /** Its closing request has been sent. */
+  closing: boolean
 }
 
 export const OCI_MANIFEST = 'application/vnd.oci.image.manifest.v1+json'
@@ -31,7 +33,15 @@ const OCTETS = { 'content-type': 'application/octet-stream' }
 
 /** An upload of which nothing has been sent. */
 export function uploadOf(name: string, content: Buffer): Upload {
-  return { name, content, digest: digestOf(content), location: undefined, acknowledged: 0, sent: 0 }
+  return {
+    name,
+    content,
+    digest: digestOf(content),
+    location: undefined,
+    acknowledged: 0,
+    sent: 0,
+    closing: false
+  }
 }
 
 /** The ways in which clients push, one call for each request they make. Each throws UnexpectedReply. */
@@ -101,7 +111,7 @@ export function createPusher(client: Client): Pusher {
     },
     async finish(upload) {
       const { content, acknowledged, digest } = upload
-      upload.sent = content.length
+      Object.assign(upload, { sent: content.length, closing: true })
       const path = withQuery(locationOf(upload), `digest=${digest}`)
       const reply = await send(201, 'PUT', path, OCTETS, content.subarray(acknowledged))
       if (pathOf(reply) !== `/v2/${upload.name}/blobs/${digest}`) {

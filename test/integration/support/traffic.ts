@@ -140,34 +140,29 @@ export function createPushing(
   }
 
   /** A session may only be gone when its closing PUT was under way. */
-  async function retryUpload(upload: Upload, closing: () => boolean): Promise<void> {
+  async function retryUpload(upload: Upload): Promise<void> {
     if (upload.location === undefined) return pushAfresh(upload)
-    if (closing() && (await pusher.progress(upload)) === undefined) return pushAfresh(upload)
+    if (upload.closing && (await pusher.progress(upload)) === undefined) return pushAfresh(upload)
     return resume(upload)
   }
 
   function blobOperation(name: string): Operation {
     const upload = uploadOf(name, content())
     const way = random.pick(['single', 'single', 'chunked', 'chunked', 'stream', 'post'])
-    let closing = false
-    const close = async (): Promise<void> => {
-      closing = true
-      await finish(upload)
-    }
     const attempts: Record<string, () => Promise<void>> = {
       single: async () => {
         await pusher.open(upload)
-        await close()
+        await finish(upload)
       },
       chunked: async () => {
         await pusher.open(upload)
         for (let parts = random.between(1, 4); parts > 0; parts -= 1) await appendSome(upload)
-        await close()
+        await finish(upload)
       },
       stream: async () => {
         await pusher.open(upload)
         await pusher.stream(upload)
-        await close()
+        await finish(upload)
       },
       post: async () => {
         await pusher.post(name, upload.content)
@@ -177,7 +172,7 @@ export function createPushing(
     return {
       title: `${way} push of ${upload.content.length} bytes to ${name}`,
       attempt: attempts[way] ?? (async () => {}),
-      retry: () => retryUpload(upload, () => closing)
+      retry: () => retryUpload(upload)
     }
   }
 
@@ -191,7 +186,7 @@ export function createPushing(
         world.parked.push(upload)
         count('parked uploads')
       },
-      retry: () => retryUpload(upload, () => false)
+      retry: () => retryUpload(upload)
     }
   }
 
