@@ -7,8 +7,10 @@ import {
 } from 'node:http'
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
 
+type Headers = Record<string, string>
+
 export interface RequestOptions {
-  headers?: Record<string, string>
+  headers?: Headers
   body?: Uint8Array
   /** The body travels in chunked coding, without a Content-Length. */
   chunked?: boolean
@@ -30,15 +32,20 @@ export interface Answer {
 
 export type Send = (method: string, url: URL, options?: RequestOptions) => Promise<Answer>
 
-/** A request that no whole answer came to. */
+/** A request that no whole answer came to; its cause is the error of the connection. */
 export class NoAnswer extends Error {
   override readonly name = 'NoAnswer'
-  /** False when there was not even a connection. */
-  readonly connected: boolean
+  readonly url: URL
+  /**
+   * `unreachable`: there was not even a connection. `silent`: nothing came before it closed, or not all in time.
+   * `cut`: the answer began, and did not end as it should, or is no HTTP.
+   */
+  readonly kind: 'unreachable' | 'silent' | 'cut'
 
-  constructor(message: string, connected: boolean, options?: ErrorOptions) {
+  constructor(message: string, url: URL, kind: NoAnswer['kind'], options?: ErrorOptions) {
     super(message, options)
-    this.connected = connected
+    this.url = url
+    this.kind = kind
   }
 }
 
@@ -59,6 +66,9 @@ export interface Client {
 
 const MAX_REDIRECTS = 5
 
+/** Three times the longest manifest that a case sends. What is longer is no answer to any request of the suite. */
+const MAX_BODY = 32 * 1024 * 1024
+
 /** Plain requests over kept connections. It follows redirects, and leaves credentials behind on the way to another host. */
 export function createClient({ timeoutMs, ca, insecure = false }: ClientOptions): Client {
   const agents = {
@@ -66,8 +76,7 @@ export function createClient({ timeoutMs, ca, insecure = false }: ClientOptions)
     'https:': new HttpsAgent({ keepAlive: true, rejectUnauthorized: !insecure, ...(ca && { ca }) })
   }
 
-  function start(method: string, url: URL, headers: Record<string, string>): ClientRequest {
-    const signal = AbortSignal.timeout(timeoutMs)
+  function start(method: string, url: URL, headers: Headers, signal: AbortSignal): ClientRequest {
     if (url.protocol === 'https:')
       return httpsRequest(url, { method, headers, signal, agent: agents['https:'] })
     return httpRequest(url, { method, headers, signal, agent: agents['http:'] })
@@ -76,8 +85,9 @@ export function createClient({ timeoutMs, ca, insecure = false }: ClientOptions)
   function once(method: string, url: URL, options: RequestOptions): Promise<Answer> {
     const sent = inOneLine(method, url, options)
     const headers = { ...options.headers, ...framing(method, options) }
+    const signal = AbortSignal.timeout(timeoutMs)
     return new Promise((resolve, reject) => {
-      const request = start(method, url, headers)
+      const request = start(method, url, headers, signal)
       let connected = false
       request.on('socket', (socket) => {
         connected = !socket.connecting
@@ -91,8 +101,10 @@ export function createClient({ timeoutMs, ca, insecure = false }: ClientOptions)
           resolve(once(method, url, options)) // an idle connection that the registry had closed
           return
         }
-        const why = error.name === 'AbortError' ? `no answer within ${timeoutMs} ms` : error.message
-        reject(new NoAnswer(`${sent}: ${why}`, connected, { cause: error }))
+        const why = signal.aborted ? `no answer within ${timeoutMs} ms` : error.message || error.code
+        const isNoHttp = error.code?.startsWith('HPE_') // of the parser
+        const kind = isNoHttp ? 'cut' : connected ? 'silent' : 'unreachable'
+        reject(new NoAnswer(`${sent}: ${why}`, url, kind, { cause: error }))
       })
       request.on('response', (response) => {
         gather(response).then(
@@ -100,8 +112,13 @@ export function createClient({ timeoutMs, ca, insecure = false }: ClientOptions)
             if (options.promised !== undefined) request.destroy()
             resolve({ sent, url, status: response.statusCode ?? 0, headers: response.headers, body })
           },
-          (error: Error) =>
-            reject(new NoAnswer(`${sent}: the answer broke off (${error.message})`, true, { cause: error }))
+          (error: Error) => {
+            const isLate = signal.aborted
+            const why = isLate
+              ? `not all of the answer came within ${timeoutMs} ms`
+              : brokenOff(response, error)
+            reject(new NoAnswer(`${sent}: ${why}`, url, isLate ? 'silent' : 'cut', { cause: error }))
+          }
         )
       })
       if (options.promised !== undefined) request.flushHeaders()
@@ -133,17 +150,30 @@ export function createClient({ timeoutMs, ca, insecure = false }: ClientOptions)
 }
 
 /** How long the body is, said by whoever sends one, and by methods of which registries expect one. */
-function framing(method: string, { body, chunked, promised }: RequestOptions): Record<string, string> {
+function framing(method: string, { body, chunked, promised }: RequestOptions): Headers {
   if (chunked) return { 'transfer-encoding': 'chunked' }
   if (promised !== undefined) return { 'content-length': String(promised) }
   if (body === undefined && (method === 'GET' || method === 'HEAD')) return {}
   return { 'content-length': String(body?.length ?? 0) }
 }
 
+/** @throws RangeError when it is longer than any that the suite waits for */
 async function gather(response: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = []
-  for await (const chunk of response) chunks.push(chunk)
+  let length = 0
+  for await (const chunk of response) {
+    chunks.push(chunk)
+    length += chunk.length
+    if (length > MAX_BODY) throw new RangeError(`over ${MAX_BODY} bytes`)
+  }
   return Buffer.concat(chunks)
+}
+
+function brokenOff({ statusCode, headers }: IncomingMessage, error: Error): string {
+  if (error instanceof RangeError) return `${statusCode} with a body without end (${error.message})`
+  const length = headers['content-length']
+  const promised = length === undefined ? '' : `, of ${length} bytes,`
+  return `the answer${promised} broke off (${statusCode}, ${error.message})`
 }
 
 function redirectOf(method: string, { status, headers, url }: Answer): URL | undefined {

@@ -1,12 +1,22 @@
 import type { Answer } from './client.ts'
 
+/** What a case finds of a registry, with the answer that shows it if it is one. */
+abstract class Finding extends Error {
+  readonly answer: Answer | undefined
+
+  constructor(message: string, answer?: Answer) {
+    super(message)
+    this.answer = answer
+  }
+}
+
 /** The registry breaks a rule that it must keep. */
-export class Failed extends Error {
+export class Failed extends Finding {
   override readonly name = 'Failed'
 }
 
 /** The registry does not do this, and need not. */
-export class Skipped extends Error {
+export class Skipped extends Finding {
   override readonly name = 'Skipped'
 }
 
@@ -55,7 +65,7 @@ export function mismatch(
 /** @throws Failed when the answer is otherwise */
 export function must(answer: Answer, expectation: Expectation): void {
   const message = mismatch(answer, expectation)
-  if (message !== undefined) throw new Failed(message)
+  if (message !== undefined) throw new Failed(message, answer)
 }
 
 /** @throws Failed with the message when it does not hold */
@@ -66,12 +76,12 @@ export function mustHold(holds: boolean, message: string): void {
 /** @throws Skipped when the answer is otherwise: what follows is only for registries that answer so */
 export function needs(answer: Answer, expectation: Expectation): void {
   const message = mismatch(answer, expectation)
-  if (message !== undefined) throw new Skipped(message)
+  if (message !== undefined) throw new Skipped(message, answer)
 }
 
 /** @throws Failed */
-export function fail(message: string): never {
-  throw new Failed(message)
+export function fail(message: string, answer?: Answer): never {
+  throw new Failed(message, answer)
 }
 
 /** @throws Skipped */
@@ -89,14 +99,14 @@ export function json(answer: Answer): unknown {
   try {
     return JSON.parse(answer.body.toString())
   } catch {
-    return fail(`${answer.sent}: expected a body in JSON, got ${inWords(answer)}`)
+    return fail(`${answer.sent}: expected a body in JSON, got ${inWords(answer)}`, answer)
   }
 }
 
 /** The body as a JSON object. @throws Failed */
 export function jsonObject(answer: Answer): Record<string, unknown> {
   const value = json(answer)
-  if (!isObject(value)) fail(`${answer.sent}: expected a JSON object, got ${inWords(answer)}`)
+  if (!isObject(value)) fail(`${answer.sent}: expected a JSON object, got ${inWords(answer)}`, answer)
   return value
 }
 
@@ -118,7 +128,7 @@ export function errorCodes(answer: Answer): string[] {
 export function locationOf(answer: Answer): URL {
   const location = header(answer, 'location')
   if (location === undefined || !URL.canParse(location, answer.url.href)) {
-    fail(`${answer.sent}: expected a Location, got ${said(location)} (with ${answer.status})`)
+    fail(`${answer.sent}: expected a Location, got ${said(location)} (with ${answer.status})`, answer)
   }
   return new URL(location, answer.url)
 }

@@ -1,18 +1,19 @@
-import { randomBytes } from 'node:crypto'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { randomBytes, X509Certificate } from 'node:crypto'
+import { closeSync, lstatSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { Case } from './case.ts'
 import { CASES } from './cases.ts'
-import { createClient, type Send } from './client.ts'
-import { type Credentials, LoginFailed, withLogin } from './login.ts'
+import { createClient } from './client.ts'
+import { lookAt } from './first-look.ts'
+import type { Credentials } from './login.ts'
 import { BadUsage, type Options, parseOptions, USAGE } from './options.ts'
-import { junit } from './report/junit.ts'
+import { json, junit, type Run } from './report/files.ts'
 import { printList, printTable, totalsOf } from './report/table.ts'
 import { runCases } from './runner.ts'
 
 /** Judges a registry by its URL, or berth. Gives the exit status. @throws BadUsage */
 async function main(args: readonly string[]): Promise<number> {
-  const options = parseOptions(args)
+  const options = parseOptions(args, process.env)
   const cases = chosen(options)
   if (options.help) console.log(USAGE)
   else if (options.list) printList(cases, console.log)
@@ -22,7 +23,7 @@ async function main(args: readonly string[]): Promise<number> {
 }
 
 function chosen({ filter }: Options): Case[] {
-  const cases = CASES.filter(({ id, title }) => filter === undefined || filter.test(`${id}: ${title}`))
+  const cases = CASES.filter(({ id, title }) => filter === undefined || filter.test(id) || filter.test(title))
   if (cases.length === 0) throw new BadUsage(`--filter: no case matches ${filter}; --list shows them all`)
   return cases
 }
@@ -35,65 +36,89 @@ async function judgeBerth(cases: readonly Case[], options: Options): Promise<num
   const { startBerthToJudge } = await import('./start.ts')
   const { url, credentials, stop } = await startBerthToJudge(options)
   try {
-    return await judge(new URL(url), credentials, cases, options)
+    return await judge(new URL(url), credentials, cases, options, nameOf(options))
   } finally {
     await stop()
   }
 }
 
+/** The same from run to run, as CI servers compare them; the port is another each time. */
+function nameOf({ login, http2 }: Options): string {
+  return `berth${login ? ', with a login' : ''}${http2 ? ', over HTTP/2' : ''}`
+}
+
+/** @param name of the registry in the files; its address where it has none. */
 async function judge(
   url: URL,
   credentials: Credentials | undefined,
   cases: readonly Case[],
-  options: Options
+  options: Options,
+  name = url.origin
 ): Promise<number> {
-  if (options.official) {
-    const { judgeOfficially } = await import('./official.ts')
-    return judgeOfficially(url.origin, credentials)
-  }
-  const { timeoutMs, insecure, repository, junit: junitFile, json: jsonFile } = options
+  const { timeoutMs, repository, official } = options
   const ca = options.ca === undefined ? undefined : readCertificates(options.ca)
+  const files = official ? [] : [options.junit, options.json]
+  for (const file of files) makeRoom(file)
   const seed = options.seed ?? randomBytes(4).toString('hex')
-  const whom = credentials === undefined ? '' : `, logged in as ${credentials.username}`
-  console.log(`Judging ${url.origin}${whom}, below ${repository}/${seed} (--seed ${seed})\n`)
-
-  const client = createClient({ timeoutMs, insecure, ...(ca !== undefined && { ca }) })
+  // The OCI's suites believe any certificate.
+  const client = createClient({ timeoutMs, insecure: options.insecure || official, ...(ca && { ca }) })
+  const subject = { registry: url, client, credentials, repository, seed }
+  const interrupted = new AbortController()
+  const interrupt = (): void => {
+    console.error('Interrupted: clearing up. Once more ends at once.')
+    interrupted.abort()
+  }
   try {
-    await mustLetIn(withLogin(client.send, url, credentials), url, credentials)
-    const results = await runCases(cases, { registry: url, client, credentials, repository, seed })
-    const totals = totalsOf(results)
+    const asksForLogin = await lookAt(subject)
+    if (official) {
+      const { judgeOfficially } = await import('./official.ts')
+      return await judgeOfficially(url.origin, credentials)
+    }
+    const whom = credentials === undefined || !asksForLogin ? '' : `, logged in as ${credentials.username}`
+    console.log(`Judging ${url.origin}${whom}, below ${repository}/${seed} (--seed ${seed})\n`)
+    if (credentials !== undefined && !asksForLogin)
+      console.log('It asks for no login: --username and --password are not used\n')
+    process.once('SIGINT', interrupt)
+    const started = new Date()
+    const results = await runCases(cases, subject, interrupted.signal)
+    const run: Run = { registry: name, seed, started, durationMs: Date.now() - started.getTime(), results }
     printTable(results, console.log)
-    write(junitFile, junit(url, results))
-    write(jsonFile, `${JSON.stringify({ registry: url.origin, seed, totals, cases: results }, null, 2)}\n`)
-    console.log(`\nIn files: ${junitFile}, ${jsonFile}`)
-    return totals.fail + totals.error > 0 ? 1 : 0
+    writeFileSync(options.junit, junit(run))
+    writeFileSync(options.json, json(run))
+    console.log(`\nIn files: ${files.join(', ')}`)
+    const { fail, error } = totalsOf(results)
+    return interrupted.signal.aborted ? 130 : fail + error > 0 ? 1 : 0
   } finally {
+    process.off('SIGINT', interrupt)
     client.close()
   }
 }
 
-/** Otherwise every case would say the same. @throws BadUsage */
-async function mustLetIn(send: Send, url: URL, credentials: Credentials | undefined): Promise<void> {
-  const isLetIn = await send('GET', new URL('/v2/', url)).then(
-    ({ status }) => status !== 401,
-    (error: unknown) => !(error instanceof LoginFailed)
-  )
-  if (isLetIn) return
-  if (credentials !== undefined) throw new BadUsage(`${url.origin} does not take this login`)
-  throw new BadUsage(`${url.origin} asks for a login: --username and --password say whom to log in as`)
-}
-
+/** @throws BadUsage when the file holds none */
 function readCertificates(file: string): string {
+  let text: string
   try {
-    return readFileSync(file, 'utf8')
+    text = readFileSync(file, 'utf8')
   } catch (error) {
     throw new BadUsage(`--ca: ${(error as Error).message}`, { cause: error })
   }
+  try {
+    new X509Certificate(text)
+  } catch (error) {
+    throw new BadUsage(`--ca: ${file} holds no certificate (PEM)`, { cause: error })
+  }
+  return text
 }
 
-function write(file: string, text: string): void {
-  mkdirSync(dirname(file), { recursive: true })
-  writeFileSync(file, text)
+/** Sees that the file can be written, and takes away what a former run left there. @throws BadUsage */
+function makeRoom(file: string): void {
+  try {
+    mkdirSync(dirname(file), { recursive: true })
+    closeSync(openSync(file, 'w'))
+    if (lstatSync(file).isFile()) rmSync(file) // and no terminal, say
+  } catch (error) {
+    throw new BadUsage(`the results cannot be written: ${(error as Error).message}`, { cause: error })
+  }
 }
 
 try {

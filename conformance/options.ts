@@ -5,9 +5,9 @@ export const USAGE = `npm run conformance -- [OPTIONS]
 Judges a container registry by its URL, case by case. Without --url it starts berth on a free port.
 
   --url URL               the registry, such as http://127.0.0.1:5000
-  --username U --password P   whom to log in as
+  --username U --password P   whom to log in as; otherwise OCI_USERNAME and OCI_PASSWORD, which others cannot read
   --repository NAME       what the repositories that it makes and clears begin with; otherwise "conformance"
-  --filter REGEX          only the cases whose number or title matches
+  --filter REGEX          only the cases whose number or title matches, whatever the case of its letters
   --list                  what cases there are
   --seed WORD             the same names and content as in the run that printed this word
   --timeout SECONDS       for each request; 10 if not said
@@ -15,9 +15,11 @@ Judges a container registry by its URL, case by case. Without --url it starts be
   --junit FILE, --json FILE   where the results go; otherwise results/conformance/own/{junit.xml,results.json}
   --login                 the berth that is started here asks for a login
   --http2                 and it is asked by HTTP/2
-  --official              the OCI's own suites in place of this one; they need Go
+  --official              the OCI's own suites in place of this one; they need Go. They choose their repositories and
+                          cases themselves: of the above it takes --url, the login, --login and --http2
 
-It ends with 0, with 1 when a case failed or could not judge, and with 2 when it was called wrongly.`
+It ends with 0, with 1 when a case failed or could not judge, and with 2 when it was called wrongly or the registry
+cannot be judged at all: nobody listens there, it asks for a login.`
 
 export interface Options {
   url: URL | undefined
@@ -47,11 +49,15 @@ const STRING = { type: 'string' } as const
 const FLAG = { type: 'boolean', default: false } as const
 
 /** @throws BadUsage */
-export function parseOptions(args: readonly string[]): Options {
+export function parseOptions(args: readonly string[], env: NodeJS.ProcessEnv = {}): Options {
   const values = readArgs(args)
-  const { url, username, password, login, http2, official } = values
-  if ((username === undefined) !== (password === undefined)) throw new BadUsage('--username takes --password')
-  if (url === undefined && username !== undefined) throw new BadUsage('--username takes --url')
+  const { url, login, http2, official } = values
+  if (url === undefined && values.username !== undefined) throw new BadUsage('--username takes --url')
+  const isStarted = url === undefined // and then its login is made up
+  const username = isStarted ? undefined : (values.username ?? env.OCI_USERNAME)
+  const password = isStarted ? undefined : (values.password ?? env.OCI_PASSWORD)
+  if ((username === undefined) !== (password === undefined))
+    throw new BadUsage('--username takes --password, and OCI_USERNAME takes OCI_PASSWORD')
   if (url !== undefined && (login || http2)) {
     throw new BadUsage('--login and --http2 take no --url: they start berth')
   }
@@ -70,6 +76,8 @@ export function parseOptions(args: readonly string[]): Options {
     const wrong = others.find((name) => values[name] !== undefined && values[name] !== false)
     if (wrong !== undefined) throw new BadUsage(`--official takes no --${wrong}`)
   }
+  if (values.list && (values.junit ?? values.json) !== undefined)
+    throw new BadUsage('--list runs nothing, and takes no --junit and no --json')
   return {
     ...values,
     url: url === undefined ? undefined : parseUrl(url),
@@ -87,8 +95,9 @@ export function parseOptions(args: readonly string[]): Options {
 
 function readArgs(args: readonly string[]) {
   try {
-    return parseArgs({
+    const { values, tokens } = parseArgs({
       args: [...args],
+      tokens: true,
       options: {
         url: STRING,
         username: STRING,
@@ -107,7 +116,11 @@ function readArgs(args: readonly string[]) {
         official: FLAG,
         help: FLAG
       }
-    }).values
+    })
+    const names = tokens.flatMap((token) => (token.kind === 'option' ? [token.name] : []))
+    const twice = names.find((name, index) => names.indexOf(name) !== index)
+    if (twice !== undefined) throw new BadUsage(`--${twice} is given twice`)
+    return values
   } catch (error) {
     throw new BadUsage((error as Error).message, { cause: error })
   }
@@ -126,8 +139,13 @@ function parseUrl(text: string): URL {
 
 const NAME = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*$/
 
+/** What the suite adds to it has up to 60 characters, and registries end a name at 255. */
+const LONGEST = 190
+
 function parseRepository(text: string): string {
   if (!NAME.test(text)) throw new BadUsage(`--repository takes a repository's name such as a/b, not ${text}`)
+  if (text.length > LONGEST)
+    throw new BadUsage(`--repository takes up to ${LONGEST} characters, not ${text.length}`)
   return text
 }
 

@@ -10,7 +10,7 @@ import {
   type Manifest,
   type Random
 } from './content.ts'
-import { Failed, inWords, locationOf, NotSetUp, Skipped, withQuery } from './expect.ts'
+import { errorCodes, Failed, inWords, locationOf, NotSetUp, Skipped, withQuery } from './expect.ts'
 
 /** A repository of a case's own: its requests, and what a case needs to be there before it can judge. */
 export interface Repository {
@@ -109,14 +109,20 @@ async function setUp<T>(what: string, work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Remembers what a case leaves in the registry, so that it can be taken away again. */
-export interface Leftovers {
-  /** `send`, with an eye on what it leaves. */
-  watch: Send
-  /** Deletes what can be deleted, and never complains. */
-  remove(): Promise<void>
+/** Distribution says the code also where an upload is there, but went on and gave no Location that ends it. */
+function isGone(answer: Answer): boolean {
+  return answer.status < 300 || (answer.status === 404 && !errorCodes(answer).includes('BLOB_UPLOAD_INVALID'))
 }
 
+/** Remembers what a case leaves in the registry, so that it can be taken away again. */
+export interface Leftovers {
+  /** The same `send`, with an eye on what it leaves. */
+  watch(send: Send): Send
+  /** Deletes what can be deleted. Gives the paths of what is there still. */
+  remove(): Promise<string[]>
+}
+
+/** @param send what deletes */
 export function createLeftovers(send: Send, registry: URL): Leftovers {
   const manifests = new Set<string>()
   const blobs = new Set<string>()
@@ -131,26 +137,36 @@ export function createLeftovers(send: Send, registry: URL): Leftovers {
     } else if (kind === 'blobs' && status === 201) {
       uploads.delete(url.pathname)
       blobs.add(`${base}/blobs/${digest ?? url.searchParams.get('mount')}`)
-    } else if (method === 'POST' && status === 202 && headers.location !== undefined) {
-      if (!URL.canParse(headers.location, url.href)) return
+    } else if (status === 202 || status === 204) {
+      if (headers.location === undefined || !URL.canParse(headers.location, url.href)) return
       const upload = new URL(headers.location, url)
-      uploads.set(upload.pathname, upload)
+      // A Location may hold how far the upload is, and then only the latest is good for its end.
+      if (method !== 'POST') uploads.delete(url.pathname)
+      if (method !== 'DELETE') uploads.set(upload.pathname, upload)
     }
   }
 
   return {
-    async watch(method, url, options = {}) {
-      const answer = await send(method, url, options)
-      note(method, url, options, answer)
-      return answer
-    },
+    watch: (send) =>
+      async function sendWatched(method, url, options = {}) {
+        const answer = await send(method, url, options)
+        note(method, url, options, answer)
+        return answer
+      },
     async remove() {
+      const left: string[] = []
+      let isThere = true
       for (const kind of [uploads.values(), manifests, blobs]) {
+        let deletes = isThere
         for (const target of kind) {
-          const gone = await send('DELETE', new URL(target, registry)).catch(() => undefined)
-          if (gone === undefined || gone.status === 405) break // it would say so for all of them
+          const url = new URL(target, registry)
+          const answer = deletes ? await send('DELETE', url).catch(() => undefined) : undefined
+          if (deletes && answer === undefined) isThere = false
+          if (answer === undefined || answer.status === 405) deletes = false // it would say so for all of them
+          if (answer === undefined || !isGone(answer)) left.push(url.pathname)
         }
       }
+      return left
     }
   }
 }

@@ -1,7 +1,7 @@
 import type { Case } from '../case.ts'
 import type { Answer } from '../client.ts'
 import { ACCEPT, imageOf, indexOf } from '../content.ts'
-import { jsonObject, must, mustHold, skip } from '../expect.ts'
+import { jsonObject, must, mustHold, needs, skip } from '../expect.ts'
 
 const accept = { accept: ACCEPT }
 
@@ -47,6 +47,7 @@ export const management: readonly Case[] = [
         must(await repository.get(`manifests/${reference}`, accept), { status: 404 })
       }
       const list = await repository.get('tags/list')
+      must(list, { status: 200 })
       mustHold(
         String(jsonObject(list).tags) === 'kept',
         `${list.sent}: expected kept alone, got ${jsonObject(list).tags}`
@@ -104,8 +105,7 @@ export const management: readonly Case[] = [
       must(await repository.get('manifests/latest', accept), { status: 200, body: index.bytes })
       const order = [`blobs/${layer.digest}`, `manifests/${child.digest}`, `manifests/${index.digest}`]
       for (const target of order) {
-        const answer = await repository.delete(target)
-        if (answer.status !== 202) skip(`${answer.sent}: expected 202, got ${answer.status}`)
+        needs(await repository.delete(target), { status: 202 })
       }
       must(await repository.get('manifests/latest', accept), { status: 404 })
     }

@@ -23,7 +23,7 @@ export interface Fault {
   does: string
   caughtBy: string
   /** What the case then ends with; `fail` if not said. `note`: it passes with a remark. */
-  as?: 'skip' | 'note'
+  as?: 'skip' | 'error' | 'note'
   /** Changes a request on its way, answers it in the registry's place, or leaves it without an answer for ever. */
   request?(seen: Seen, memory: Map<string, Told>): Told | 'hang' | undefined
   /** Changes an answer on its way. */
@@ -62,7 +62,7 @@ export async function startFaulty(registry: string, fault: Partial<Fault>): Prom
       outgoing.destroy()
       return
     }
-    const length = told.body.length
+    const length = own === undefined ? told.body.length : 0 // as plain answers say
     fault.answer?.(told, seen, memory)
     if (method !== 'HEAD' && told.body.length !== length)
       told.headers['content-length'] = `${told.body.length}`

@@ -7,9 +7,10 @@ import type { Case, Stage } from '../../conformance/case.ts'
 import { CASES } from '../../conformance/cases.ts'
 import { type ClientOptions, createClient } from '../../conformance/client.ts'
 import { createRandom } from '../../conformance/content.ts'
-import { fail, skip } from '../../conformance/expect.ts'
+import { fail, locationOf, must, needs, skip } from '../../conformance/expect.ts'
 import { parseChallenges } from '../../conformance/login.ts'
-import { junit } from '../../conformance/report/junit.ts'
+import { json, junit, type Run } from '../../conformance/report/files.ts'
+import { printTable } from '../../conformance/report/table.ts'
 import { type Result, runCases } from '../../conformance/runner.ts'
 import { listen } from './support.ts'
 
@@ -27,21 +28,21 @@ t.test('what a case ends with is what happened to it', async (t) => {
     caseOf('fail', async () => fail('it is wrong')),
     caseOf('skip', async () => skip('it does not')),
     caseOf('unreachable', async ({ repository }) => void (await repository.get('tags/list'))),
+    caseOf('unset', async ({ repository }) => void (await repository.pushBlob())),
     caseOf('fault', async () => {
       throw new TypeError('of the suite')
     })
   ]
-  const heard: string[] = []
   const subject = { registry, client, credentials: undefined, repository: 'a', seed: 's' }
-  const results = await runCases(cases, subject, ({ id }) => heard.push(id))
+  const results = await runCases(cases, subject)
   t.match(results, [
     { id: 'pass', status: 'pass', message: '', notes: ['a remark'] },
     { id: 'fail', status: 'fail', message: 'it is wrong' },
     { id: 'skip', status: 'skip', message: 'it does not' },
     { id: 'unreachable', status: 'error', message: /ECONNREFUSED/ },
+    { id: 'unset', status: 'error', message: /ECONNREFUSED/ },
     { id: 'fault', status: 'error', message: /a fault of the suite: TypeError: of the suite\n +at / }
   ])
-  t.strictSame(heard.toSorted(), cases.map(({ id }) => id).toSorted())
 })
 
 async function judge(
@@ -55,14 +56,107 @@ async function judge(
   return runCases(cases, subject).finally(() => client.close())
 }
 
-t.test('a registry that never answers fails, and holds nothing up', async (t) => {
-  const silent = createServer(() => {})
-  const results = await judge(await listen(t, silent), /R-020|R-050|A-01/, { timeoutMs: 100 })
-  t.match(results, [
-    { id: 'R-020', status: 'fail', message: 'GET /v2/: no answer within 100 ms' },
-    { id: 'R-050', status: 'fail' },
-    { id: 'A-01', status: 'fail' }
+t.test('a registry that never answers is not judged, and soon not waited for', async (t) => {
+  let connections = 0
+  const silent = createServer(() => {}).on('connection', () => {
+    connections += 1
+  })
+  const results = await judge(await listen(t, silent), /./, { timeoutMs: 100 })
+  t.strictSame(new Set(results.map(({ status }) => status)), new Set(['error']))
+  t.match(results[0]?.message, 'POST /v2/team/judged/seed/r-001/blobs/uploads/: no answer within 100 ms')
+  t.match(results.at(-1), { id: 'M-14', message: 'not run: the registry had ceased to answer' })
+  t.ok(connections < 16, 'once for each of those that run at a time, and some in between')
+})
+
+t.test('a run that is interrupted ends what it began, and begins no more', async (t) => {
+  const client = createClient({ timeoutMs: 1000 })
+  t.teardown(() => client.close())
+  const interrupt = new AbortController()
+  const cases = Array.from({ length: 20 }, (_, n) => caseOf(`case ${n}`, async () => interrupt.abort()))
+  const subject = { registry, client, credentials: undefined, repository: 'a', seed: 's' }
+  const results = await runCases(cases, subject, interrupt.signal)
+  t.match(results, [{ status: 'pass' }, { status: 'error', message: 'not run: the run was interrupted' }])
+  t.equal(results.length, 20)
+})
+
+t.test('an answer that breaks off fails, and so does one without end, or that is no HTTP', async (t) => {
+  const cut = createServer((_, response) => {
+    response.writeHead(200, { 'content-length': '100' }).write('{', () => response.destroy())
+  })
+  t.match(await judge(await listen(t, cut), /R-020/), [
+    { status: 'fail', message: /: the answer, of 100 bytes, broke off \(200, / }
   ])
+  const noHttp = createServer(({ socket }) => socket.end('SSH-2.0\r\n'))
+  t.match(await judge(await listen(t, noHttp), /R-020/), [{ status: 'fail', message: /Expected HTTP/ }])
+  const endless = createServer((_, response) => {
+    const more = (): void => {
+      while (!response.destroyed && response.write(Buffer.alloc(1024 * 1024))) {}
+    }
+    response.on('drain', more)
+    more()
+  })
+  t.match(await judge(await listen(t, endless), /R-020/), [
+    { status: 'fail', message: /200 with a body without end \(over 33554432 bytes\)/ }
+  ])
+})
+
+t.test('what the suite may not do, or the registry fails at itself, judges nothing', async (t) => {
+  const statuses = { '/refused': 403, '/hurried': 429, '/broken': 500, '/lacking': 501 }
+  const server = createServer(({ url = '' }, response) => {
+    response.writeHead(statuses[url as keyof typeof statuses] ?? 404).end()
+  })
+  const client = createClient({ timeoutMs: 1000 })
+  t.teardown(() => client.close())
+  const get = (path: string) => (stage: Stage) => stage.repository.get(path)
+  const bare = (path: string) => (stage: Stage) => stage.bare('GET', new URL(path, stage.registry))
+  const table = [
+    [must, get('/refused'), 'error'],
+    [needs, get('/refused'), 'error'],
+    [must, get('/hurried'), 'error'],
+    [must, bare('/refused'), 'fail'],
+    [needs, bare('/refused'), 'skip'],
+    [must, get('/broken'), 'fail'],
+    [needs, get('/broken'), 'error'],
+    [needs, get('/lacking'), 'skip'],
+    [must, get('/absent'), 'fail']
+  ] as const
+  const cases = table.map(([judged, ask], n) =>
+    caseOf(`case ${n}`, async (stage) => judged(await ask(stage), { status: 200 }))
+  )
+  const subject = { registry: new URL(await listen(t, server)), client, credentials: undefined }
+  const results = await runCases(cases, { ...subject, repository: 'a', seed: 's' })
+  t.strictSame(
+    results.map(({ status }) => status),
+    table.map(([, , status]) => status)
+  )
+})
+
+t.test('what a case made is taken away again, or named', async (t) => {
+  const location = { location: '/v2/a/blobs/uploads/1?state=2' }
+  const deleted: (string | undefined)[] = []
+  const server = createServer(({ method, url }, response) => {
+    if (method === 'DELETE') deleted.push(url)
+    if (method === 'POST') response.writeHead(202, { location: '/v2/a/blobs/uploads/1?state=1' }).end()
+    else if (method === 'PATCH') response.writeHead(202, location).end()
+    else if (method === 'PUT') response.writeHead(201).end()
+    else response.writeHead(url?.includes('uploads') ? 204 : 405).end()
+  })
+  const client = createClient({ timeoutMs: 1000 })
+  t.teardown(() => client.close())
+  const registry = new URL(await listen(t, server))
+  const leaving = caseOf('X', async ({ repository, bare }) => {
+    await repository.putManifest('sha256:1', { bytes: Buffer.from('{}'), digest: '', mediaType: 'a/b' })
+    await repository.putManifest('sha256:2', { bytes: Buffer.from('{}'), digest: '', mediaType: 'a/b' })
+    const upload = new URL('/v2/a/blobs/uploads/', registry)
+    await repository.patch(locationOf(await bare('POST', upload)), Buffer.from('x'))
+  })
+  const subject = { registry, client, credentials: undefined, repository: 'a', seed: 's' }
+  const [result] = await runCases([leaving], subject)
+  t.strictSame(deleted, [location.location, '/v2/a/s/x/manifests/sha256:1'], 'one refusal speaks for all')
+  t.strictSame(result?.left, ['/v2/a/s/x/manifests/sha256:1', '/v2/a/s/x/manifests/sha256:2'])
+  const lines: string[] = []
+  printTable([result as Result], (line) => lines.push(line))
+  t.match(lines.join('\n'), 'Left behind, since the registry does not delete it: 2 manifests')
 })
 
 t.test('a registry that takes no pushes is not judged by them', async (t) => {
@@ -129,11 +223,30 @@ t.test('JUnit can read what a registry said, whatever that was', async (t) => {
     status: 'fail',
     message: 'got <x>\u0000\u001b[1m \ud800\nmore',
     notes: ['n < m'],
+    left: [],
     durationMs: 1500
   }
-  const xml = junit(registry, [result, { ...result, status: 'error' }, { ...result, status: 'skip' }])
-  t.match(xml, /<testsuite [^>]*tests="3" failures="1" errors="1" skipped="1" time="4.500">/)
+  const run: Run = {
+    registry: 'berth & co',
+    seed: 'word',
+    started: new Date(0),
+    durationMs: 2000,
+    results: [result, { ...result, status: 'error' }, { ...result, status: 'skip' }]
+  }
+  const xml = junit(run)
+  t.match(xml, /<testsuites tests="3" failures="1" errors="1" skipped="1" time="2.000">/)
+  t.match(
+    xml,
+    '<testsuite name="conformance of berth &amp; co" timestamp="1970-01-01T00:00:00.000Z" tests="3"'
+  )
+  t.match(xml, '<properties><property name="seed" value="word"/></properties>')
   t.match(xml, '<testcase name="R-001: a &quot;title&quot;" classname="A &amp; B" time="1.500">')
+  t.match(xml, '<property name="level" value="MUST"/>')
+  t.match(JSON.parse(json(run)), {
+    suite: /^berth \d/,
+    started: '1970-01-01T00:00:00.000Z',
+    durationMs: 2000
+  })
   t.match(xml, 'message="got &lt;x&gt;\ufffd\ufffd[1m \ufffd&#10;more"')
   t.match(xml, '<system-out>n &lt; m</system-out>')
   t.match(xml, /<error type="MUST"[\s\S]*<skipped message="got/)

@@ -53,6 +53,7 @@ export const ANSWER_FAULTS: readonly Fault[] = [
   {
     does: 'does not bear a manifest’s digest among blobs',
     caughtBy: 'R-045',
+    as: 'error',
     answer: (told, seen) => {
       if (is(seen, 'GET', BLOB) && told.status === 404) told.status = 500
     }

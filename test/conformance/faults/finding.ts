@@ -13,6 +13,7 @@ export const DISCOVERY_FAULTS: readonly Fault[] = [
   {
     does: 'never answers when tags are asked for',
     caughtBy: 'R-100',
+    as: 'error',
     request: (seen) => (/tags\/list/.test(seen.path) ? 'hang' : undefined)
   },
   {

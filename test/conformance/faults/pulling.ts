@@ -76,6 +76,7 @@ export const PULL_FAULTS: readonly Fault[] = [
   {
     does: 'says 403 to a blob that is not there',
     caughtBy: 'R-040',
+    as: 'error',
     answer: (told, seen) => {
       if (is(seen, 'GET', BLOB) && told.status === 404) told.status = 403
     }

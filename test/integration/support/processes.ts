@@ -359,6 +359,6 @@ export async function startDockerRegistry(
     scheme,
     port,
     root,
-    ready: '/v2/'
+    ready: '/' // 200 whether it asks for a login or not
   })
 }
