@@ -7,11 +7,14 @@ import {
   type StorageDriver
 } from '../driver.ts'
 import type { Budget } from './budget.ts'
-import { type Poured, pour } from './pouring.ts'
+import { type Poured, pour, readPieces } from './pouring.ts'
 import { readObject } from './reading.ts'
 import type { Removals } from './removals.ts'
-import { createStates, dataKey, firstStateOf, folderOf, newWriter, piecesOf, type State } from './states.ts'
+import { createStates, dataKey, firstStateOf, folderOf, newWriter, partsOf, type State } from './states.ts'
 import { ConditionFailed, type ObjectStore } from './store.ts'
+
+/** A tail of more pieces is put together: each was an append of its own, and a commit reads them all. */
+const TAIL_PIECES = 32
 
 type Method = 'begin' | 'append' | 'appended' | 'readAppended' | 'commit' | 'abandon'
 
@@ -43,9 +46,9 @@ export function createAppends(parts: Appending): Pick<StorageDriver, Method> {
   }
 
   /** @throws ObjectNotFound, of the whole: it is gone with its piece */
-  async function* readPiece(key: string, piece: string, range?: ByteRange): AsyncGenerator<Uint8Array> {
+  async function* readPiece(key: string, name: string, range?: ByteRange): AsyncGenerator<Uint8Array> {
     try {
-      yield* readObject(store, piece, range)
+      yield* readObject(store, dataKey(key, name), range)
     } catch (error) {
       throw error instanceof ObjectNotFound ? gone(key, error) : error
     }
@@ -68,17 +71,38 @@ export function createAppends(parts: Appending): Pick<StorageDriver, Method> {
     }
   }
 
-  /** The state behind this one, with what was poured. The rest of it is put as the new tail. */
+  /** The state behind this one, with what was poured. The rest of it is put. */
   async function next(key: string, by: string, state: State, poured: Poured): Promise<State> {
-    const { size, sent, rest } = poured
-    const turn = state.turn + 1
-    if (size === 0) return { ...state, turn, by }
-    const name = `${by}-${sent}`
-    if (rest.size > 0) await store.put(dataKey(key, name), rest.bytes)
+    const { size, sent, pieces, rest } = poured
+    const last = { name: `${by}-${sent}`, size: rest.size }
+    if (rest.size > 0) await store.put(dataKey(key, last.name), rest.bytes)
     return {
-      ...{ ...state, turn, by, size: state.size + size },
+      ...{ ...state, turn: state.turn + 1, by, size: state.size + size },
       runs: sent === 0 ? state.runs : [...state.runs, [by, sent]],
-      tail: rest.size === 0 ? undefined : { name, size: rest.size }
+      tail: rest.size === 0 ? pieces : [...pieces, last]
+    }
+  }
+
+  /** What an object can be assembled of: a tail in several pieces is put together first. */
+  async function assemble(key: string, state: State, to: string): Promise<void> {
+    const at = (parts: readonly { name: string; size: number }[]) =>
+      parts.map(({ name, size }) => ({ key: dataKey(key, name), size }))
+    if (state.size === 0) return store.put(to, [])
+    if (state.tail.length < 2) return store.assemble(to, at(partsOf(state)))
+    const tail = budget.startPart(state.part)
+    try {
+      await readPieces(
+        state.tail,
+        (name) => readPiece(key, name),
+        async (bytes) => tail.add(bytes)
+      )
+      tail.seal()
+      if (state.runs.length === 0) return await store.put(to, tail.bytes)
+      const joined = { name: `${newWriter()}-tail`, size: tail.size }
+      await store.put(dataKey(key, joined.name), tail.bytes)
+      await store.assemble(to, at(partsOf({ ...state, tail: [joined] })))
+    } finally {
+      tail.free()
     }
   }
 
@@ -91,7 +115,7 @@ export function createAppends(parts: Appending): Pick<StorageDriver, Method> {
     async begin(key, mark = '') {
       await removals.ended(folderOf(checkKey(key)))
       const by = newWriter()
-      const first = { turn: 0, size: 0, mark: checkMark(mark), part: partSize, runs: [], by }
+      const first = { turn: 0, size: 0, mark: checkMark(mark), part: partSize, runs: [], tail: [], by }
       try {
         await states.create(key, first)
       } catch (error) {
@@ -103,16 +127,17 @@ export function createAppends(parts: Appending): Pick<StorageDriver, Method> {
     async append(key, offset, body, mark = () => '') {
       const state = await stateAt(checkKey(key), offset)
       const by = newWriter()
-      const { tail } = state
       const poured = await pour(body, {
         budget,
         partSize: state.part,
         send: (index, bytes) => store.put(dataKey(key, `${by}-${index}`), bytes),
         aside: {
-          put: (index, bytes) => store.put(dataKey(key, `${by}-aside-${index}`), bytes),
-          get: (index) => readPiece(key, dataKey(key, `${by}-aside-${index}`))
-        },
-        ...(tail && { before: () => readPiece(key, dataKey(key, tail.name)) })
+          before: state.tail,
+          most: TAIL_PIECES - 1,
+          nameOf: (index) => `${by}-aside-${index}`,
+          put: (name, bytes) => store.put(dataKey(key, name), bytes),
+          get: (name) => readPiece(key, name)
+        }
       })
       try {
         const following = await next(key, by, state, poured)
@@ -135,19 +160,19 @@ export function createAppends(parts: Appending): Pick<StorageDriver, Method> {
       const { start, end } = range ?? { start: 0, end: state.size }
       if (start < 0 || start > state.size) throw new RangeError(`${key} holds ${state.size} bytes`)
       let position = 0
-      for (const piece of piecesOf(key, state)) {
+      for (const { name, size } of partsOf(state)) {
         const from = Math.max(0, start - position)
-        const to = Math.min(piece.size - 1, end - position)
-        position += piece.size
-        if (from <= to) yield* readPiece(key, piece.key, { start: from, end: to })
+        const to = Math.min(size - 1, end - position)
+        position += size
+        if (from <= to) yield* readPiece(key, name, { start: from, end: to })
       }
     },
 
     async commit(key, size, to) {
       checkKey(to)
-      const pieces = piecesOf(key, await stateAt(checkKey(key), size))
+      const state = await stateAt(checkKey(key), size)
       try {
-        await (pieces.length === 0 ? store.put(to, []) : store.assemble(to, pieces))
+        await assemble(key, state, to)
       } catch (error) {
         throw error instanceof ObjectNotFound ? gone(key, error) : error
       }

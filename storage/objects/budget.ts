@@ -11,8 +11,10 @@ export interface Part {
   readonly size: number
   /** What it holds, until it is freed. */
   readonly bytes: readonly Buffer[]
-  /** Copies as many of these bytes as the last block takes, and says how many. Waits where it needs one more block. */
-  add(bytes: Uint8Array): Promise<number>
+  /** Copies these bytes behind those that it holds. Waits for each block that it needs more. */
+  add(bytes: Uint8Array): Promise<void>
+  /** The same before those that were added, behind those that were put before them. */
+  addBefore(bytes: Uint8Array): Promise<void>
   /** Nothing more will be added: all that it holds comes back once it has been sent. */
   seal(): void
   /** Gives back all that it holds. */
@@ -47,7 +49,7 @@ interface Filling {
  * sent. So that not all parts wait for each other half full, a block is given only where afterwards at least one part
  * can still be filled with what is free or will be: when that one has been sent, there is enough for any other. Nor do
  * fast clients wait for slow ones: while somebody waits, a part whose client has been waited for long is put aside.
- * @param memory is raised to one part where it is less
+ * @param memory is raised to one part and a block where it is less
  */
 export function createBudget(memory: number, { slowMs = SLOW_MS, lookMs = LOOK_MS } = {}): Budget {
   let total = Math.floor(memory / BLOCK)
@@ -98,55 +100,71 @@ export function createBudget(memory: number, { slowMs = SLOW_MS, lookMs = LOOK_M
     isLooking = true
   }
 
+  async function block(part: Filling): Promise<Buffer> {
+    if (mayGive(part)) return give()
+    lookAgain()
+    return new Promise((grant) => waiting.push({ part, grant }))
+  }
+
   function startPart(limit: number, lender?: Lender): Part {
-    largest = Math.max(largest, Math.ceil(limit / BLOCK))
+    // One more for the gap between what is before and what is behind.
+    largest = Math.max(largest, Math.ceil(limit / BLOCK) + 1)
     total = Math.max(total, largest)
-    const blocks: Buffer[] = []
-    let size = 0
+    const [head, tail] = [startRun(), startRun()]
+    const me: Filling = { count: () => head.blocks.length + tail.blocks.length, lender }
     let isSealed = false
-    const me: Filling = { count: () => blocks.length, lender }
     filling.add(me)
-
-    async function block(): Promise<Buffer> {
-      if (mayGive(me)) return give()
-      lookAgain()
-      return new Promise((grant) => waiting.push({ part: me, grant }))
-    }
-
     return {
       get size() {
-        return size
+        return head.size + tail.size
       },
       get bytes() {
-        const last = size % BLOCK
-        return blocks.map((each, i) => (i === blocks.length - 1 && last > 0 ? each.subarray(0, last) : each))
+        return [...bytesOf(head), ...bytesOf(tail)]
       },
-      async add(bytes) {
-        const used = size % BLOCK
-        if (used === 0) blocks.push(await block())
-        const into = blocks.at(-1) as Buffer
-        const count = Math.min(bytes.length, BLOCK - used, limit - size)
-        into.set(bytes.length === count ? bytes : bytes.subarray(0, count), used)
-        size += count
-        return count
-      },
+      add: async (bytes) => append(tail, bytes, async () => block(me)),
+      addBefore: async (bytes) => append(head, bytes, async () => block(me)),
       seal() {
         isSealed = true
         filling.delete(me)
-        sealed += blocks.length
+        sealed += me.count()
         serve()
       },
       free() {
         filling.delete(me)
-        if (isSealed) sealed -= blocks.length
+        if (isSealed) sealed -= me.count()
         isSealed = false
-        given -= blocks.length
-        pool.push(...blocks.splice(0))
-        size = 0
+        given -= me.count()
+        for (const run of [head, tail]) {
+          pool.push(...run.blocks.splice(0))
+          run.size = 0
+        }
         serve()
       }
     }
   }
 
   return { startPart, held: () => given * BLOCK }
+}
+
+/** Blocks of which all but the last are full. */
+interface Run {
+  blocks: Buffer[]
+  size: number
+}
+
+const startRun = (): Run => ({ blocks: [], size: 0 })
+
+async function append(run: Run, bytes: Uint8Array, block: () => Promise<Buffer>): Promise<void> {
+  for (let added = 0; added < bytes.length; ) {
+    const used = run.size % BLOCK
+    if (used === 0) run.blocks.push(await block())
+    const rest = bytes.subarray(added, added + BLOCK - used)
+    run.blocks.at(-1)?.set(rest, used)
+    run.size += rest.length
+    added += rest.length
+  }
+}
+
+function bytesOf({ blocks, size }: Run): Buffer[] {
+  return blocks.map((block, i) => block.subarray(0, Math.min(BLOCK, size - i * BLOCK)))
 }

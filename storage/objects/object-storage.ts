@@ -68,11 +68,13 @@ export function objectStorage(store: ObjectStore, options: ObjectStorageOptions)
         budget,
         partSize: chunkSize,
         aside: {
-          put(index, bytes) {
+          most: 0,
+          nameOf(index) {
             asideFolder ??= `${DRAFTS}${randomUUID()}`
-            return store.put(`${asideFolder}/${index}`, bytes)
+            return `${asideFolder}/${index}`
           },
-          get: (index) => readObject(store, `${asideFolder}/${index}`)
+          put: store.put,
+          get: (name) => readObject(store, name)
         },
         async send(index, bytes) {
           parts ??= startParts(key)

@@ -9,24 +9,35 @@ export interface Poured {
   size: number
   /** How many parts were sent, each of them full. */
   sent: number
-  /** What came after those, if anything. To be freed. */
+  /** What came after those and lies aside, in its order. */
+  pieces: Piece[]
+  /** What came last, if anything. To be freed. */
   rest: Part
   /** What the body threw, if it did. All that came before is in the parts. */
   broken?: { error: unknown }
 }
 
-/** Where bytes of slow clients wait, so that they need no memory meanwhile. */
+/** Bytes of a part that wait in the store until it is full: those of slow clients, and of former bodies. */
+export interface Piece {
+  name: string
+  size: number
+}
+
 export interface Aside {
-  put(index: number, bytes: readonly Buffer[]): Promise<void>
-  get(index: number): AsyncIterable<Uint8Array>
+  /** What is before the body, less than a part. It is read only if that is filled. */
+  before?: readonly Piece[]
+  /** At most so many are left at the end. */
+  most: number
+  /** How to name the next one, from 0 on. */
+  nameOf(index: number): string
+  put(name: string, bytes: readonly Buffer[]): Promise<void>
+  get(name: string): AsyncIterable<Uint8Array>
 }
 
 interface Pouring {
   budget: Budget
   /** In bytes. */
   partSize: number
-  /** What is put before the body. It is read only once there is a body. */
-  before?: () => AsyncIterable<Uint8Array>
   /** @param index from 0 on. @throws to end the whole */
   send(index: number, bytes: readonly Buffer[]): Promise<void>
   aside: Aside
@@ -39,13 +50,12 @@ interface Pouring {
  * @throws what sending throws, once nothing is on its way any more
  */
 export async function pour(body: Body, pouring: Pouring): Promise<Poured> {
-  const { budget, partSize, before, send, aside, now = performance.now.bind(performance) } = pouring
+  const { budget, partSize, send, aside, now = performance.now.bind(performance) } = pouring
   const sending = new Set<Promise<void>>()
   let failure: { error: unknown } | undefined
   let sent = 0
-  /** The sizes of what was put aside of this part, and when the last of it is there. */
-  let asideSize = 0
-  let asideFirst = 0
+  let pieces = [...(aside.before ?? [])]
+  let asideSize = sizeOf(pieces)
   let asideCount = 0
   let puttingAside: Promise<void> | undefined
   /** How long the body has been waited for while this part was filled, and since when it is. */
@@ -55,7 +65,7 @@ export async function pour(body: Body, pouring: Pouring): Promise<Poured> {
 
   function startPart(): Part {
     waitedMs = 0
-    return budget.startPart(partSize - asideSize, {
+    return budget.startPart(partSize, {
       waitedMs: () => (waitingSince === undefined ? 0 : waitedMs + now() - waitingSince),
       putAside
     })
@@ -64,26 +74,22 @@ export async function pour(body: Body, pouring: Pouring): Promise<Poured> {
   function putAside(): void {
     const slow = part
     slow.seal()
-    asideSize += slow.size
+    const piece = { name: aside.nameOf(asideCount++), size: slow.size }
+    pieces.push(piece)
+    asideSize += piece.size
     part = startPart()
     puttingAside = aside
-      .put(asideCount++, slow.bytes)
+      .put(piece.name, slow.bytes)
       .catch(fail)
       .finally(() => slow.free())
   }
 
-  /** Brings the part together again that was put aside in pieces. */
   async function takeBack(): Promise<void> {
-    if (asideSize === 0) return
-    if (part.size > 0) putAside()
     await puttingAside
-    part.free()
     if (failure !== undefined) throw failure.error
+    await readPieces(pieces, aside.get, async (bytes) => part.addBefore(bytes))
+    pieces = []
     asideSize = 0
-    part = budget.startPart(partSize)
-    for (; asideFirst < asideCount; asideFirst++) {
-      for await (const chunk of aside.get(asideFirst)) await fill(chunk)
-    }
   }
 
   function fail(error: unknown): void {
@@ -91,7 +97,7 @@ export async function pour(body: Body, pouring: Pouring): Promise<Poured> {
   }
 
   async function ship(): Promise<void> {
-    await takeBack()
+    if (pieces.length > 0) await takeBack()
     const full = part
     full.seal()
     while (sending.size >= SENDING) await Promise.race(sending)
@@ -106,16 +112,12 @@ export async function pour(body: Body, pouring: Pouring): Promise<Poured> {
     sending.add(way)
   }
 
-  async function fill(chunk: Uint8Array): Promise<void> {
-    for (let added = 0; added < chunk.length; ) {
-      added += await part.add(added === 0 ? chunk : chunk.subarray(added))
-    }
-  }
-
   async function add(chunk: Uint8Array): Promise<void> {
     if (failure !== undefined) throw failure.error
-    for (let added = 0; added < chunk.length; ) {
-      added += await part.add(added === 0 ? chunk : chunk.subarray(added))
+    for (let rest = chunk; rest.length > 0; ) {
+      const room = partSize - asideSize - part.size
+      await part.add(rest.subarray(0, room))
+      rest = rest.subarray(room)
       if (part.size + asideSize === partSize) await ship()
     }
   }
@@ -149,11 +151,11 @@ export async function pour(body: Body, pouring: Pouring): Promise<Poured> {
   try {
     for await (const chunk of chunks()) {
       if (chunk.length === 0) continue
-      if (poured.size === 0 && before !== undefined) for await (const former of before()) await add(former)
       poured.size += chunk.length
       await add(chunk)
     }
-    await takeBack()
+    await puttingAside
+    if (pieces.length > aside.most) await takeBack()
     part.seal()
     await Promise.all(sending)
     if (failure !== undefined) throw failure.error
@@ -163,8 +165,26 @@ export async function pour(body: Body, pouring: Pouring): Promise<Poured> {
     await Promise.all(sending)
     throw error
   }
-  return { ...poured, sent, rest: part }
+  return { ...poured, sent, pieces, rest: part }
 }
+
+/** Reads pieces one after the other, and sees that they are whole. */
+export async function readPieces(
+  pieces: readonly Piece[],
+  get: Aside['get'],
+  add: (bytes: Uint8Array) => Promise<void>
+): Promise<void> {
+  for (const { name, size } of pieces) {
+    let read = 0
+    for await (const chunk of get(name)) {
+      read += chunk.length
+      await add(chunk)
+    }
+    if (read !== size) throw new Error(`${name} is damaged: it has ${read} bytes, and not ${size}`)
+  }
+}
+
+export const sizeOf = (pieces: readonly Piece[]): number => pieces.reduce((sum, { size }) => sum + size, 0)
 
 /** Gives memory back at once. Left to the garbage collector, it would be looked for again and again in a long body. */
 function release({ buffer, byteLength }: Uint8Array): void {

@@ -1,7 +1,8 @@
 import { hash, randomBytes } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import { ObjectNotFound, StorageUnavailable } from '../driver.ts'
-import { ConditionFailed, type ObjectStore, type Piece } from './store.ts'
+import type { Piece } from './pouring.ts'
+import { ConditionFailed, type ObjectStore } from './store.ts'
 
 /** What lies where of that which is no object of the registry, or not yet. */
 export const UPLOADS = '@uploads/'
@@ -27,12 +28,12 @@ export interface State {
   turn: number
   size: number
   mark: string
-  /** All pieces but the tail are so long. */
+  /** All parts are so long. */
   part: number
-  /** Writers in their order, and how many pieces each has put. */
+  /** Writers in their order, and how many parts each has put. */
   runs: readonly (readonly [writer: string, count: number])[]
-  /** The piece behind those, which the next writer goes on with. */
-  tail?: { name: string; size: number } | undefined
+  /** What is behind those, less than a part, in pieces. Whoever fills the part brings them together. */
+  tail: readonly Piece[]
   /** Who created it. */
   by: string
 }
@@ -44,11 +45,10 @@ export const firstStateOf = (folder: string): string => `${folder}/s/${'0'.repea
 
 const stateKey = (key: string, turn: number): string => `${folderOf(key)}/s/${String(turn).padStart(8, '0')}`
 
-/** The objects that hold the bytes, in their order. */
-export function piecesOf(key: string, { runs, part, tail }: State): Piece[] {
+/** The objects that hold the bytes, by name and in their order. */
+export function partsOf({ runs, part, tail }: State): Piece[] {
   const names = runs.flatMap(([writer, count]) => Array.from({ length: count }, (_, i) => `${writer}-${i}`))
-  const pieces = names.map((name) => ({ key: dataKey(key, name), size: part }))
-  return tail === undefined ? pieces : [...pieces, { key: dataKey(key, tail.name), size: tail.size }]
+  return [...names.map((name) => ({ name, size: part })), ...tail]
 }
 
 export interface States {

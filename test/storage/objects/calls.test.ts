@@ -81,6 +81,37 @@ t.test('an upload of one append costs a call for each part and one more', async 
   t.equal(await costOf(() => storage.commit('v/data', 3 * PART + 1, 'k')), '1 assemble')
 })
 
+t.test('an upload of many small appends costs two calls for each, until a part is full', async (t) => {
+  const { storage, costOf } = scene()
+  await storage.begin('u/data')
+  const whole = noise(PART + 200_000)
+  let offset = 0
+  async function append(size: number): Promise<void> {
+    offset = await storage.append('u/data', offset, slowly(whole.subarray(offset, offset + size)))
+  }
+  for (let i = 0; i < 3; i++) t.equal(await costOf(() => append(100_000)), '2 put')
+  t.equal(await costOf(() => append(PART - 200_000)), '3 get, 3 put', 'the rest of the part, and some more')
+  t.equal(await costOf(() => append(100_000)), '2 put')
+  t.equal(await costOf(() => storage.commit('u/data', offset, 'k')), '2 get, 1 put, 1 assemble')
+  t.ok((await gather(storage.read('k'))).equals(whole))
+})
+
+t.test('many tiny appends are put together now and then, and at the end', async (t) => {
+  const { storage, costOf } = scene()
+  await storage.begin('u/data')
+  const costs = new Set<string>()
+  for (let i = 0; i < 100; i++) {
+    costs.add(await costOf(() => storage.append('u/data', i * 10, [noise(10, i)])))
+  }
+  t.same([...costs], ['2 put', '32 get, 2 put'])
+  t.equal(await costOf(() => storage.commit('u/data', 1000, 'k')), '4 get, 1 put')
+  t.ok(
+    (await gather(storage.read('k'))).equals(
+      Buffer.concat(Array.from({ length: 100 }, (_, i) => noise(10, i)))
+    )
+  )
+})
+
 t.test('another process finds an upload with a list and a read, and the same with a list', async (t) => {
   const { storage, costOf, another, store } = scene()
   await storage.begin('u/data')

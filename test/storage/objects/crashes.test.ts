@@ -126,5 +126,5 @@ t.test('case 26: an abandonment killed at any call is not begun, or cannot be un
       t.same(store.keys(), [], at)
     }
   )
-  t.ok(calls > 10, `${calls} calls`)
+  t.ok(calls >= 10, `${calls} calls`)
 })
