@@ -75,7 +75,7 @@ export interface AzureOptions {
   readonly legacyrootprefix: boolean | undefined
   /** What a container is taken for in which there is nothing yet: true in a cluster of OpenShift. */
   readonly islegacy: boolean
-  /** How often a pending copy is looked at, and after how long first. -1: never. */
+  /** How often a blob is put together at most where others disturb it, and the first pause in between. -1: once. */
   readonly max_retries: number
   readonly retry_delay: number
   readonly skipverify: boolean

@@ -186,17 +186,18 @@ export const AZURE_SETTINGS = {
     type: boolean,
     shown: 'what the container holds',
     about:
-      'whether names begin with a slash, as those of distribution 2 and OpenShift’s registry do ([storage.md](storage.md))'
+      'whether names begin with a slash, as those of distribution 2 and OpenShift’s registry do ([storage-azure.md](storage-azure.md#the-leading-slash))'
   },
   'storage.azure.max_retries': {
     type: whole(-1, 100),
     plain: '5',
-    about: 'how often a copy within the store is looked at while it lasts; `-1`: never'
+    about:
+      'how often a blob is put together at most, where others push the same one at the same moment; `-1`: once ([storage-azure.md](storage-azure.md))'
   },
   'storage.azure.retry_delay': {
     type: between('a duration from 0s to 1m, such as 100ms', 0, 60_000),
     plain: '100ms',
-    about: 'after how long first, and so much more each time'
+    about: 'how long it waits in between, first, and so much more each time'
   },
   'storage.azure.skipverify': {
     type: boolean,

@@ -121,19 +121,21 @@ export function blobStore(options: BlobStoreOptions): ObjectStore {
   }
 
   async function remove(key: string, version?: string): Promise<void> {
+    let attempts = 0
     try {
-      await call('DeleteBlob', (abortSignal) =>
-        blobAt(key).delete({
+      await call('DeleteBlob', (abortSignal) => {
+        attempts++
+        return blobAt(key).delete({
           abortSignal,
           deleteSnapshots: 'include',
           ...(version !== undefined && { conditions: { ifMatch: version } })
         })
-      )
+      })
     } catch (error) {
-      if (isMissing(error)) return
-      const { code } = faultOf(error)
-      if (version === undefined || code !== 'ConditionNotMet') throw error
-      if ((await look(key)) !== undefined) throw new ConditionFailed(key, { cause: error })
+      // Of a version, somebody else may have been first; unless it was our first try, the answer to which was lost.
+      if (isMissing(error) && (version === undefined || attempts > 1)) return
+      const isAnother = isMissing(error) || faultOf(error).code === 'ConditionNotMet'
+      throw version !== undefined && isAnother ? new ConditionFailed(key, { cause: error }) : error
     }
   }
 

@@ -57,8 +57,14 @@ async function connect(url: string, { skipverify }: AzureOptions, env: Environme
   }
 }
 
+/** Who gives tokens, by the realm of the storage, where it is not the one of the public cloud. */
+const AUTHORITIES: Record<string, string> = {
+  'core.chinacloudapi.cn': 'https://login.chinacloudapi.cn',
+  'core.usgovcloudapi.net': 'https://login.microsoftonline.us'
+}
+
 async function credentialFor(
-  { accountname, credentials }: AzureOptions,
+  { accountname, credentials, realm }: AzureOptions,
   connections: Connections,
   env: Environment
 ): Promise<Credential> {
@@ -67,10 +73,12 @@ async function credentialFor(
   }
   // It takes 120 ms to load, and who has a key never needs it.
   const { ClientSecretCredential, DefaultAzureCredential } = await import('@azure/identity')
-  const authorityHost = env.AZURE_AUTHORITY_HOST
+  const named = env.AZURE_AUTHORITY_HOST
+  const authorityHost = named || AUTHORITIES[realm]
   const common = {
+    ...(authorityHost !== undefined && { authorityHost }),
     // Who names a host of their own vouches for it: Microsoft's, which would, may be out of reach.
-    ...(authorityHost && { authorityHost, disableInstanceDiscovery: true }),
+    ...(named && { disableInstanceDiscovery: true }),
     additionalPolicies: [{ policy: through(connections), position: 'perCall' as const }]
   }
   if (credentials.type === 'client_secret') {

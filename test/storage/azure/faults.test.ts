@@ -249,3 +249,12 @@ t.test('a proxy that the environment names is what everything goes through', asy
   await t.rejects(wrong, StorageUnavailable)
   await t.rejects(wrong, { message: /HTTP_PROXY must be/ })
 })
+
+t.test('of those who delete one version at once, one is told that it was there', async (t) => {
+  const { store, blobs } = await start(t)
+  blobs?.set('k', newBlob(noise(5)))
+  const version = (await store.head('k'))?.version
+  const outcomes = await Promise.allSettled(Array.from({ length: 8 }, () => store.delete('k', version)))
+  t.equal(outcomes.filter(({ status }) => status === 'fulfilled').length, 1)
+  for (const outcome of outcomes) if (outcome.status === 'rejected') t.type(outcome.reason, ConditionFailed)
+})

@@ -1,58 +1,13 @@
 import { writeFileSync } from 'node:fs'
-import { createServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { azureStorage, openAzureStore } from '../../../storage/azure.ts'
 import type { AzureOptions } from '../../../storage/options.ts'
 import { pem, pemPath } from '../../kubernetes/faulty-server.ts'
 import { noise, text } from '../bodies.ts'
+import { startAuthority, TLS } from './authority.ts'
 import { startFakeService } from './fake-service.ts'
 import { optionsFor, surroundings } from './fresh.ts'
-
-const TLS = { key: pem('server.key'), cert: pem('server.crt') }
-
-/** Gives tokens, as Microsoft Entra does. */
-async function startAuthority(t: Test) {
-  const asked: URLSearchParams[] = []
-  let refusal: { status: number; body: unknown } | undefined
-  const server = createServer(TLS, async (request, response) => {
-    const base = `https://127.0.0.1:${(server.address() as AddressInfo).port}/tenant`
-    const chunks: Buffer[] = []
-    for await (const chunk of request) chunks.push(chunk)
-    const reply = (status: number, body: unknown): void => {
-      response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
-    }
-    if (request.method === 'GET') {
-      return reply(200, {
-        issuer: `${base}/v2.0`,
-        authorization_endpoint: `${base}/oauth2/v2.0/authorize`,
-        token_endpoint: `${base}/oauth2/v2.0/token`,
-        jwks_uri: `${base}/discovery/v2.0/keys`
-      })
-    }
-    asked.push(new URLSearchParams(Buffer.concat(chunks).toString()))
-    if (refusal !== undefined) return reply(refusal.status, refusal.body)
-    reply(200, {
-      token_type: 'Bearer',
-      expires_in: 3600,
-      ext_expires_in: 3600,
-      access_token: `token-${asked.length}`
-    })
-  })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  t.teardown(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  return {
-    url: `https://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    asked,
-    refuse(status: number, body: unknown) {
-      refusal = { status, body }
-    }
-  }
-}
 
 async function start(t: Test, more: Partial<AzureOptions>) {
   const authority = await startAuthority(t)
