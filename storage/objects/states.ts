@@ -2,6 +2,7 @@ import { hash, randomBytes } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import { ObjectNotFound, StorageUnavailable } from '../driver.ts'
 import type { Piece } from './pouring.ts'
+import { readObject } from './reading.ts'
 import { ConditionFailed, type ObjectStore } from './store.ts'
 
 /** What lies where of that which is no object of the registry, or not yet. */
@@ -51,6 +52,20 @@ export function partsOf({ runs, part, tail }: State): Piece[] {
   return [...names.map((name) => ({ name, size: part })), ...tail]
 }
 
+/** The state under this key; undefined where there is none. */
+export async function readState(store: ObjectStore, key: string): Promise<State | undefined> {
+  const chunks: Buffer[] = []
+  try {
+    for await (const chunk of readObject(store, key)) chunks.push(Buffer.from(chunk))
+  } catch (error) {
+    if (error instanceof ObjectNotFound) return undefined
+    throw error
+  }
+  return { ...JSON.parse(Buffer.concat(chunks).toString()), turn: turnOf(key) }
+}
+
+const turnOf = (key: string): number => Number(key.slice(-8))
+
 export interface States {
   /** What this process knows of it, if anything. Another may have gone on since. */
   known(key: string): State | undefined
@@ -66,14 +81,6 @@ export function createStates(store: ObjectStore, now: () => number): States {
     max: REMEMBERED,
     ttl: REMEMBERED_MS
   })
-
-  async function read(at: string, turn: number): Promise<State | undefined> {
-    const opened = await store.get(at)
-    if (opened === undefined) return undefined
-    const chunks: Uint8Array[] = []
-    for await (const chunk of opened.chunks) chunks.push(Buffer.from(chunk))
-    return { ...JSON.parse(Buffer.concat(chunks).toString()), turn }
-  }
 
   /** The key of the last, if the first is there. */
   async function look(key: string): Promise<string | undefined> {
@@ -96,11 +103,10 @@ export function createStates(store: ObjectStore, now: () => number): States {
       for (let looks = 1; looks <= LOOKS; looks++) {
         const seen = now()
         const last = await look(key)
-        const turn = Number(last?.slice(-8))
         const known = remembered.get(key)?.state
         remembered.delete(key)
         if (last === undefined) return undefined
-        const state = known?.turn === turn ? known : await read(last, turn)
+        const state = known?.turn === turnOf(last) ? known : await readState(store, last)
         if (state === undefined) continue
         remembered.set(key, { state, seen })
         return state
@@ -117,7 +123,7 @@ export function createStates(store: ObjectStore, now: () => number): States {
         await store.put(at, [Buffer.from(JSON.stringify(rest))], { isNew: true })
       } catch (error) {
         // It may be ours: then only the answer was lost, and the call was made again.
-        const isOurs = error instanceof ConditionFailed && (await read(at, turn))?.by === state.by
+        const isOurs = error instanceof ConditionFailed && (await readState(store, at))?.by === state.by
         if (!isOurs) throw error
       }
       // All may have ended meanwhile. Whoever ends it removes the first state first, and then those that are there:

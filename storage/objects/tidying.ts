@@ -1,37 +1,59 @@
 import type { StorageDriver } from '../driver.ts'
 import type { Removals } from './removals.ts'
-import { DRAFTS, firstStateOf, UPLOADS } from './states.ts'
+import { DRAFTS, firstStateOf, partsOf, readState, UPLOADS } from './states.ts'
 import type { Found, ObjectStore } from './store.ts'
+
+/** So many old objects of what is in the making still are left alone. */
+const FEW = 100
 
 /** All objects in one folder below `@uploads` or `@drafts`. */
 interface Group {
   folder: string
   newest: Date
+  /** The last key, and those of objects that are old. */
+  last: string
+  old: string[]
   /** Whether it is in the making still: not what has been ended, and was left behind. */
   isMaking: boolean
 }
 
 /** Removes what was abandoned, and what crashes have left, by the age of the newest object of each group. */
 export function createTidying(store: ObjectStore, removals: Removals): StorageDriver['tidy'] {
-  async function* groups(prefix: string): AsyncGenerator<Group> {
+  async function* groups(prefix: string, before: Date): AsyncGenerator<Group> {
     let group: Group | undefined
     for await (const { key, modified } of objectsBelow(store, prefix)) {
       const folder = key.slice(0, key.indexOf('/', prefix.length))
       if (group?.folder !== folder) {
         if (group !== undefined) yield group
-        group = { folder, newest: modified, isMaking: false }
+        group = { folder, newest: modified, last: key, old: [], isMaking: false }
       }
+      group.last = key
+      if (modified < before) group.old.push(key)
       if (modified > group.newest) group.newest = modified
       if (key === firstStateOf(folder)) group.isMaking = true
     }
     if (group !== undefined) yield group
   }
 
+  /** What nobody needs any more of an object in the making that has been for long: former states, and their pieces. */
+  async function trim({ folder, last, old }: Group): Promise<void> {
+    const state = await readState(store, last)
+    if (state === undefined) return
+    const needed = new Set([firstStateOf(folder), last])
+    for (const { name } of partsOf(state)) needed.add(`${folder}/d/${name}`)
+    await store.deleteAll(old.filter((key) => !needed.has(key)))
+  }
+
   return async (before, mayRemove = () => true) => {
     let count = 0
     for (const prefix of [UPLOADS, DRAFTS]) {
-      for await (const { folder, newest, isMaking } of groups(prefix)) {
-        if (newest >= before || !mayRemove(folder)) continue
+      for await (const group of groups(prefix, before)) {
+        const { folder, newest, old, isMaking } = group
+        if (newest >= before) {
+          if (isMaking && old.length > FEW && mayRemove(`${folder}/ (what is out of date)`)) await trim(group)
+          continue
+        }
+        if (!mayRemove(folder)) continue
         await removals.remove(folder, isMaking ? firstStateOf(folder) : undefined)
         if (isMaking) count++
       }

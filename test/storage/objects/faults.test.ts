@@ -301,3 +301,26 @@ t.test(
     t.same(store.keys().length, 1, 'but the new one')
   }
 )
+
+t.test('an upload that goes on for ever keeps what it needs, and no more', async (t) => {
+  let now = 0
+  const store = memoryStore({ now: () => new Date(now) })
+  const storage = tidyStorage(store, { chunkSize: 100 })
+  const whole = noise(450)
+  await storage.begin('u/data')
+  for (let size = 0; size < whole.length; size++) {
+    now += 1000
+    await storage.append('u/data', size, [whole.subarray(size, size + 1)], (size) => `m${size}`)
+  }
+  const all = store.keys().length
+  t.equal(await storage.tidy(new Date(now - 10_000), () => false), 0)
+  t.equal(store.keys().length, all)
+  t.equal(await storage.tidy(new Date(now - 10_000)), 0)
+  t.ok(store.keys().length < 60, `${store.keys().length} of ${all}`)
+  t.same(await tidyStorage(store.sharing()).appended('u/data'), { size: 450, mark: 'm450' })
+  t.ok((await gather(storage.readAppended('u/data'))).equals(whole))
+  t.equal(await storage.append('u/data', 450, [bytes('!')]), 451)
+  await storage.commit('u/data', 451, 'k')
+  t.equal(await storage.size('k'), 451)
+  t.same(store.keys(), ['k'])
+})
