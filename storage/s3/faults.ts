@@ -97,6 +97,8 @@ const PERMISSIONS: Record<string, string> = {
   DeleteObjects: 's3:DeleteObject'
 }
 
+const NO_BUCKET = 'there is no such bucket. Create it, or correct storage.s3.bucket'
+
 /** @param operation the SDK's name of the call */
 export function unavailable(
   error: unknown,
@@ -111,16 +113,19 @@ export function unavailable(
       cause: error
     })
   }
-  const isGone = code === 'NoSuchBucket'
+  // A HEAD has no body that could say so.
+  const isGone = code === 'NoSuchBucket' || (operation === 'HeadBucket' && status === 404)
   const answer = status === undefined ? code : `${operation}: ${status} ${code}`
-  return new StorageUnavailable(`${text} (${answer}): ${remedy(fault, operation, about)}`, {
-    isGone,
-    cause: error
-  })
+  return new StorageUnavailable(
+    `${text} (${answer}): ${isGone ? NO_BUCKET : remedy(fault, operation, about)}`,
+    {
+      isGone,
+      cause: error
+    }
+  )
 }
 
 function remedy({ status, code, message, aheadMs }: Fault, operation: string, about: About): string {
-  if (code === 'NoSuchBucket') return 'there is no such bucket. Create it, or correct storage.s3.bucket'
   if (code === 'RequestTimeTooSkewed') {
     const seconds = Math.round((aheadMs ?? 0) / 1000)
     const offset = `the store's clock is ${Math.abs(seconds)} s ${seconds < 0 ? 'behind' : 'ahead of'} this machine's`
