@@ -27,10 +27,12 @@ export async function runContract(
     if (!isOk && unable.includes(name)) verdict.note(`unproven here: ${name}`)
     else verdict.check(isOk, name)
   }
+  for (const [, name] of stdout.matchAll(/^ +ok \d+ - (.*?) # SKIP/gm)) verdict.note(`unproven here: ${name}`)
   const isWhole =
     unable.length === 0 || failed === 0
-      ? /^# \{ total: \d+, pass: \d+ \}$/m.test(stdout)
-      : /^# \{ total: \d+, pass: \d+, fail: \d+ \}$/m.test(stdout) && !stdout.includes('timeout!')
+      ? /^# \{ total: \d+, pass: \d+(, skip: \d+)? \}$/m.test(stdout)
+      : /^# \{ total: \d+, pass: \d+, fail: \d+(, skip: \d+)? \}$/m.test(stdout) &&
+        !stdout.includes('timeout!')
   verdict.check(
     isWhole && cases.length > 0,
     `${file} ran to its end`,
