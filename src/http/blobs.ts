@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { repositoryOf } from '../auth/access.ts'
 import { type Digest, parseDigest } from '../oci/digest.ts'
@@ -7,6 +6,7 @@ import type { Blob, Blobs } from '../registry/blobs.ts'
 import { StorageUnavailable } from '../registry/registry.ts'
 import { isNotModified, isRangeWanted } from './conditions.ts'
 import { sendBody } from './send-body.ts'
+import { contentRange, length, sendParts } from './send-parts.ts'
 
 interface BlobRoute {
   Params: { name: string; digest: string }
@@ -73,7 +73,7 @@ export async function blobRoutes(app: FastifyInstance, { blobs, addressOf }: Blo
         .type(TYPE)
       return sendBody(reply, blob.read(first))
     }
-    return sendParts(reply, blob, ranges ?? [])
+    return sendParts(reply, blob, ranges ?? [], TYPE)
   })
 
   app.delete<BlobRoute>(URL, { config: { action: 'delete' } }, async (request, reply) => {
@@ -111,34 +111,6 @@ function rangesOrRefusal(
     reply.header('content-range', `bytes */${blob.size}`)
     throw error
   }
-}
-
-const length = ({ start, end }: ByteRange): number => end - start + 1
-
-const contentRange = ({ start, end }: ByteRange, { size }: Blob): string => `bytes ${start}-${end}/${size}`
-
-/** Several ranges travel as the parts of one body: RFC 9110 §14.6. */
-function sendParts(reply: FastifyReply, blob: Blob, ranges: ByteRange[]): Promise<FastifyReply> {
-  const boundary = randomUUID()
-  const parts = ranges.map((range) => ({
-    range,
-    head: Buffer.from(
-      `\r\n--${boundary}\r\ncontent-type: ${TYPE}\r\ncontent-range: ${contentRange(range, blob)}\r\n\r\n`
-    )
-  }))
-  const tail = Buffer.from(`\r\n--${boundary}--\r\n`)
-  const total = parts.reduce((sum, { head, range }) => sum + head.length + length(range), tail.length)
-  reply.header('content-length', total).type(`multipart/byteranges; boundary=${boundary}`)
-  return sendBody(
-    reply,
-    (async function* () {
-      for (const { head, range } of parts) {
-        yield head
-        yield* blob.read(range)
-      }
-      yield tail
-    })()
-  )
 }
 
 async function* nothing(): AsyncGenerator<Uint8Array> {}

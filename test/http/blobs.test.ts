@@ -1,4 +1,6 @@
 import t from 'tap'
+import { readTogether, together } from '../../src/http/send-parts.ts'
+import { seeded } from '../integration/support/random.ts'
 import {
   type Answer,
   berth,
@@ -275,3 +277,42 @@ t.test('no refusal may be kept by caches for as long as a blob (C-21, R-004)', a
   t.equal(refused.statusCode, 416)
   t.notMatch(String(refused.headers['cache-control']), /max-age/)
 })
+
+t.test(
+  'ranges that lie near each other come of one read, and each is as if it were read alone',
+  async (t) => {
+    const random = seeded('parts')
+    const bytes = random.bytes(600_000)
+    for (let turn = 0; turn < 50; turn++) {
+      const ranges = Array.from({ length: random.between(2, 12) }, () => {
+        const start = random.below(bytes.length)
+        return { start, end: Math.min(bytes.length - 1, start + random.below(random.pick([1, 100, 40_000]))) }
+      })
+      if (random.chance(0.7)) ranges.sort((one, other) => one.start - other.start)
+      let reads = 0
+      const blob = {
+        size: bytes.length,
+        async *read({ start, end }: { start: number; end: number } = { start: 0, end: 0 }) {
+          reads++
+          for (let at = start; at <= end; ) {
+            const next = Math.min(end + 1, at + random.between(1, 30_000))
+            yield bytes.subarray(at, next)
+            at = next
+          }
+        }
+      }
+      const sent: Buffer[] = []
+      for (const near of together(ranges.map((range) => ({ range, head: Buffer.from('|') })))) {
+        for await (const chunk of readTogether(blob, near)) sent.push(Buffer.from(chunk))
+      }
+      const expected = ranges.map(({ start, end }) => [Buffer.from('|'), bytes.subarray(start, end + 1)])
+      t.ok(Buffer.concat(sent).equals(Buffer.concat(expected.flat())), `turn ${turn}`)
+      t.ok(reads <= ranges.length)
+    }
+    const dense = Array.from({ length: 1024 }, (_, i) => ({
+      range: { start: 2 * i, end: 2 * i },
+      head: bytes
+    }))
+    t.equal(together(dense).length, 1)
+  }
+)
