@@ -9,7 +9,8 @@ import { type TestStorage, toEnvironment } from './support/storage.ts'
  *
  *     node test/integration/with-storage.ts s3 npm run conformance
  *
- * Each folder that a check would use is a root directory in its one bucket.
+ * Each folder that a check would use is a root directory in its one bucket. Settings of the storage in the environment
+ * hold as well: REGISTRY_STORAGE_REDIRECT_DISABLE=true is for clients of ours, which do not follow redirects.
  */
 
 const STORES: Record<string, () => Promise<{ storage: TestStorage; stop(): Promise<void> }>> = { s3, gcs }
@@ -18,7 +19,8 @@ async function s3() {
   const { server, bucket, accesskey, secretkey } = await startMinio()
   const settings = {
     REGISTRY_STORAGE: 's3',
-    REGISTRY_STORAGE_S3_REGIONENDPOINT: server.url,
+    // Another host than berth's: Go's clients take their login along to another port of the same.
+    REGISTRY_STORAGE_S3_REGIONENDPOINT: server.url.replace('127.0.0.1', 'localhost'),
     REGISTRY_STORAGE_S3_REGION: 'us-east-1',
     REGISTRY_STORAGE_S3_BUCKET: bucket,
     REGISTRY_STORAGE_S3_ACCESSKEY: accesskey,
@@ -43,6 +45,8 @@ if (start === undefined || command === undefined) {
   throw new Error(`with-storage.ts ${Object.keys(STORES).join('|')} COMMAND…`)
 }
 const { storage, stop } = await start()
+const more = Object.entries(process.env).filter(([name]) => name.startsWith('REGISTRY_STORAGE_'))
+Object.assign(storage.settings, Object.fromEntries(more))
 const child = spawn(command, args, { stdio: 'inherit', env: { ...process.env, ...toEnvironment(storage) } })
 await once(child, 'exit')
 await stop()

@@ -11,6 +11,7 @@ import { assertSameContent, createLayout } from '../support/layout.ts'
 import { failure, run, scratch, startBerth } from '../support/processes.ts'
 import { seeded } from '../support/random.ts'
 import { needCommands, needGoTool, step } from '../support/steps.ts'
+import { testStorage } from '../support/storage.ts'
 import { about } from './about.ts'
 import { requestsIn, uploadsTo } from './requests.ts'
 
@@ -109,6 +110,11 @@ await step('blobs were sent with one PUT each or mounted, and pulled by ranges',
     uploadsTo(requests, name, method).map(({ status }) => status)
   deepEqual([sent('one', 'PATCH'), sent('one', 'PUT')], [[], [201, 201, 201]])
   deepEqual([sent('mounted', 'POST'), sent('mounted', 'PUT')], [[201, 201, 201], []])
+  if (testStorage() !== undefined) {
+    // Whoever keeps the blobs is asked for ranges then.
+    equal(requests.filter(({ method, status }) => method === 'GET' && status === 307).length > 0, true)
+    return
+  }
   const ranges = requests.filter(({ method, status }) => method === 'GET' && status === 206)
   const rest = (await layerSize()) - 3_000_000
   equal(ranges.filter(({ path, bytes }) => path.startsWith('/v2/one/') && bytes === rest).length, 1)

@@ -12,7 +12,7 @@ export const CONNECTIONS: readonly Production[] = [
   },
   {
     // Node takes the end of what a client says for its leaving.
-    title: 'a good request whose sender says no more: answered whole, or not (RFC 9112 §9.6)',
+    title: 'a good request whose sender says no more: answered, or cut off (RFC 9112 §9.6)',
     expected: [200],
     mayEnd: true,
     make: (_, known) => ({

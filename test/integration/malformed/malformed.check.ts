@@ -10,6 +10,7 @@ import { liveMemory } from '../support/inspector.ts'
 import { freePort, scratch, startBerth } from '../support/processes.ts'
 import { createPusher, imageManifest, uploadOf } from '../support/pusher.ts'
 import { seeded } from '../support/random.ts'
+import { testStorage } from '../support/storage.ts'
 import { auditStorage } from '../support/storage-folder.ts'
 import {
   createVerdict,
@@ -83,8 +84,10 @@ if (only !== undefined) {
   await checkHandles(before.handles)
 }
 await checkHealth()
-checkOutside()
-await checkFolder()
+if (testStorage() === undefined) {
+  checkOutside()
+  await checkFolder()
+} else verdict.note('left out: what lies in an object store is not looked at')
 client.close()
 await server.stop()
 report()
@@ -149,9 +152,9 @@ async function exchange(wire: Wire, malformed: Malformed, production: Production
 function judgeAnswer(
   answer: Answer,
   method: string,
-  { expected, bare = false }: Production
+  { expected, bare = false, mayEnd = false }: Production
 ): string | undefined {
-  if (!answer.complete) return 'the body is shorter than stated'
+  if (!answer.complete) return mayEnd ? undefined : 'the body is shorter than stated'
   if (!expected.includes(answer.status)) return `${answer.status} is none of ${expected.join(', ')}`
   if (answer.status < 400 || method === 'HEAD' || (bare && answer.body.length === 0)) return undefined
   return errorShapeFault(answer)
