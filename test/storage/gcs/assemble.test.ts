@@ -69,5 +69,12 @@ t.test('some are mapped at once, and none is under way when it has ended', async
   t.equal(most, 2)
   await t.rejects(mapSome([6, 7, 8, 9, 10, 11], 3, map), { message: 'seven' })
   t.equal(running, 0)
+  let begun = 0
+  const failing = async (i: number): Promise<number> => {
+    begun++
+    return map(i)
+  }
+  await t.rejects(mapSome([7, ...Array(100).keys()], 3, failing))
+  t.ok(begun < 10, 'and none is begun after one has failed')
   t.strictSame(await mapSome([], 3, map), [])
 })

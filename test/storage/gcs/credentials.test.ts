@@ -1,9 +1,10 @@
 import { createPublicKey, verify } from 'node:crypto'
 import { rename, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:http'
+import { createServer, globalAgent } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import { createCredentials } from '../../../storage/gcs/credentials.ts'
 import { openGcsStore } from '../../../storage/gcs.ts'
 import type { GcsOptions } from '../../../storage/options.ts'
 import { bytes } from '../bodies.ts'
@@ -173,4 +174,58 @@ t.test('what is no key is told when berth starts, and never shown', async (t) =>
       { name: 'StorageUnavailable', message }
     )
   }
+})
+
+/** Sets variables that Google's library reads itself, for the length of a test. */
+function setEnvironment(t: Test, variables: Record<string, string>): void {
+  for (const [name, value] of Object.entries(variables)) {
+    const former = process.env[name]
+    process.env[name] = value
+    t.teardown(() => {
+      if (former === undefined) delete process.env[name]
+      else process.env[name] = former
+    })
+  }
+}
+
+const NOTHING = { keyfile: undefined, credentials: undefined, agentFor: () => globalAgent }
+
+t.test('application default credentials: a file that the environment names', async (t) => {
+  const file = join(t.testdir(), 'key.json')
+  await writeFile(file, JSON.stringify(ACCOUNT.document))
+  setEnvironment(t, { GOOGLE_APPLICATION_CREDENTIALS: file })
+  const credentials = createCredentials(NOTHING)
+  t.ok(signedBy(ACCOUNT.publicKey)(await credentials.header()))
+  t.equal((await (await credentials.auth()).getCredentials()).client_email, ACCOUNT.document.client_email)
+  setEnvironment(t, { GOOGLE_APPLICATION_CREDENTIALS: `${file}.none` })
+  await t.rejects(createCredentials(NOTHING).header(), /key\.json\.none/)
+})
+
+t.test('application default credentials: the metadata server', async (t) => {
+  const asked: string[] = []
+  const server = createServer(({ url = '' }, response) => {
+    asked.push(url)
+    response.setHeader('metadata-flavor', 'Google')
+    if (!url.includes('/token')) return response.end('{}')
+    response.setHeader('content-type', 'application/json')
+    return response.end('{"access_token":"of the machine","expires_in":3600,"token_type":"Bearer"}')
+  }).listen(0, '127.0.0.1')
+  await new Promise((resolve) => server.once('listening', resolve))
+  t.teardown(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  setEnvironment(t, {
+    GCE_METADATA_HOST: `127.0.0.1:${(server.address() as AddressInfo).port}`,
+    METADATA_SERVER_DETECTION: 'assume-present',
+    HOME: t.testdir()
+  })
+  const credentials = createCredentials(NOTHING)
+  t.equal(await credentials.header(), 'Bearer of the machine')
+  const before = asked.length
+  await Promise.all(Array.from({ length: 10 }, async () => credentials.header()))
+  t.equal(asked.length, before, 'a token is kept as long as it is good')
+  credentials.forget()
+  await credentials.header()
+  t.ok(asked.length > before)
 })
