@@ -63,8 +63,10 @@ export function createTurns(
       // To be sure, should two have made it all the same.
       return (await storage.appended(key))?.mark === mark ? moved : undefined
     } catch (error) {
-      if (error instanceof OffsetConflict || error instanceof ObjectNotFound) return undefined
-      throw error
+      // A bucket's lifecycle rule may have removed some of what it is made of: then the next to look makes it anew.
+      if (error instanceof ObjectNotFound) await storage.abandon(key)
+      else if (!(error instanceof OffsetConflict)) throw error
+      return undefined
     }
   }
 

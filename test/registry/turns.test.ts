@@ -6,6 +6,8 @@ import { createTurns, type Turns } from '../../src/registry/turns.ts'
 import type { StorageDriver } from '../../storage/driver.ts'
 import { filesystemStorage } from '../../storage/filesystem.ts'
 import { memoryStorage } from '../../storage/memory.ts'
+import { objectStorage } from '../../storage/objects/object-storage.ts'
+import { memoryStore } from '../storage/objects/memory-store.ts'
 import { interposed } from './interposed.ts'
 
 /** The disk of a test is fast. */
@@ -25,6 +27,10 @@ const STORES: Record<string, (t: Test) => () => StorageDriver> = {
   memory: () => {
     const storage = memoryStorage()
     return () => storage
+  },
+  'object storage': () => {
+    const store = memoryStore()
+    return () => objectStorage(store.sharing(), { chunkSize: 1 << 20, memory: 1 << 22, log: console })
   }
 }
 
@@ -197,3 +203,29 @@ t.test('who works keeps the turn also when the storage has failed once', async (
 async function settle(): Promise<void> {
   await pause(20)
 }
+
+t.test('turns go on although the lifecycle rule of a bucket removes what is old', async (t) => {
+  let now = START
+  const store = memoryStore({ now: () => new Date(now) })
+  let works = 0
+  const days = 60
+  for (let day = 0; day < days; day++) {
+    const storage = objectStorage(store, { chunkSize: 1 << 20, memory: 1 << 22, log: console })
+    const turns = createTurns(
+      storage,
+      purgeTurnKey,
+      () => now,
+      async () => {}
+    )
+    const take = () => turns.take(DAY_MS - HOUR_MS, async () => void works++)
+    await take()
+    now += HOUR_MS
+    await take()
+    now += DAY_MS - HOUR_MS
+    const { objects } = await store.list('', { byFolder: false })
+    const old = objects.filter(({ modified }) => modified.getTime() < now - 8 * DAY_MS)
+    await store.deleteAll(old.map(({ key }) => key))
+  }
+  t.ok(works >= days - days / 8, `${works} of ${days}`)
+  t.ok(works <= days)
+})
