@@ -94,8 +94,9 @@ export interface StorageDriver {
    *  @throws OffsetConflict when the durable size is not `size`; ObjectNotFound */
   commit(key: string, size: number, to: string): Promise<void>
 
-  /** Ends what is in the making, and frees what it holds. Of what is not there: a success. */
-  abandon(key: string): Promise<void>
+  /** Ends what is in the making, and frees what it holds. Of what is not there: a success.
+   *  @param later a driver to which it is much work may do it when it has answered; then others may still see it */
+  abandon(key: string, later?: boolean): Promise<void>
 
   /** Removes an object, and says whether it was there. What is in the making at `key` stays. */
   delete(key: string, options?: DeleteOptions): Promise<boolean>

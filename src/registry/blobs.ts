@@ -19,11 +19,15 @@ export interface Blob {
 export interface Blobs {
   /** Existence may be 5 s old. @throws RegistryError BLOB_UNKNOWN */
   get(name: RepositoryName, digest: Digest): Promise<Blob>
-  /** Whether the repository holds it now, as storage says. */
+  /** Whether the repository holds it now, as storage says of its link. That the bytes are there may be 5 s old. */
   has(name: RepositoryName, digest: Digest): Promise<boolean>
+  /** How many bytes are stored under this digest, in whatever repository; may be 5 s old. */
+  size(digest: Digest): Promise<number | undefined>
+  /** Takes note that so many bytes were just stored under it. @param store stores them, and gives how many */
+  stored(digest: Digest, store: () => Promise<number>): Promise<void>
   /** Stores what equals its digest, whole or not at all. @throws RegistryError DIGEST_INVALID */
   write(name: RepositoryName, digest: Digest, body: Body): Promise<void>
-  /** Adds a blob that is in the store already, and verified, to the repository. */
+  /** Adds a blob that is in the store, and verified, to the repository. */
   link(name: RepositoryName, digest: Digest): Promise<void>
   /** Adds a blob of another repository without sending it. False when none that may be mounted from holds it.
    *  Distribution spec: "Mounting a blob from another repository". */
@@ -46,7 +50,9 @@ export function createBlobs(
   siblings: Siblings,
   onLookup?: OnLookup
 ): Blobs {
-  const memory = createMemory<{ target: Digest; size: number }>(siblings, 'blob', onLookup)
+  const linked = createMemory<{ target: Digest }>(siblings, 'blob', onLookup)
+  // Nothing that clients do removes bytes, only garbage collectors: it is never forgotten before its time.
+  const sizes = createMemory<{ size: number }>(siblings, 'bytes')
   const lastSeen = new LRUCache<Digest, RepositoryName>({ max: 10_000 })
 
   siblings.onQuestion('where was this blob last seen', (digest) => lastSeen.get(digest as Digest))
@@ -59,27 +65,50 @@ export function createBlobs(
     return names.filter(isName)
   }
 
-  async function look(name: RepositoryName, digest: Digest) {
-    // CNCF distribution keeps sha512 blobs under their sha256 name: the link's content leads there.
-    const target = await links.read(layerLinkKey(name, digest))
-    if (target === undefined) return undefined
-    const size = await storage.size(blobKey(target))
-    // A crash of other software can leave an empty file where there were bytes: pushing it again heals it.
-    if (size === undefined || (size === 0 && target !== digestOf(new Uint8Array(), algorithmOf(target)))) {
-      return undefined
-    }
-    lastSeen.set(digest, name)
-    return { target, size }
+  async function size(digest: Digest): Promise<number | undefined> {
+    const found = await sizes.recall(digest, async () => {
+      const size = await storage.size(blobKey(digest))
+      // A crash of other software can leave an empty file where there were bytes: pushing it again heals it.
+      const isDamaged = size === 0 && digest !== digestOf(new Uint8Array(), algorithmOf(digest))
+      return size === undefined || isDamaged ? undefined : { size }
+    })
+    return found?.size
   }
 
+  const stored = (digest: Digest, store: () => Promise<number>): Promise<void> =>
+    sizes.learn(digest, async () => ({ size: await store() }))
+
+  // CNCF distribution keeps sha512 blobs under their sha256 name: the link's content leads there.
+  async function lookForLink(name: RepositoryName, digest: Digest): Promise<{ target: Digest } | undefined> {
+    const target = await links.read(layerLinkKey(name, digest))
+    return target === undefined ? undefined : { target }
+  }
+
+  /** @param link as it is in the repository */
+  async function find(name: RepositoryName, digest: Digest, link: { target: Digest } | undefined) {
+    if (link === undefined) return undefined
+    const { target } = link
+    const bytes = await size(target)
+    if (bytes === undefined) return undefined
+    lastSeen.set(digest, name)
+    return { target, size: bytes }
+  }
+
+  const look = async (name: RepositoryName, digest: Digest) =>
+    find(name, digest, await lookForLink(name, digest))
+
   async function link(name: RepositoryName, digest: Digest): Promise<void> {
-    await links.write(layerLinkKey(name, digest), digest)
+    await linked.learn(`${name}@${digest}`, async () => {
+      await links.write(layerLinkKey(name, digest), digest)
+      return { target: digest }
+    })
     lastSeen.set(digest, name)
   }
 
   return {
     async get(name, digest) {
-      const found = await memory.recall(`${name}@${digest}`, () => look(name, digest))
+      const link = await linked.recall(`${name}@${digest}`, () => lookForLink(name, digest))
+      const found = await find(name, digest, link)
       if (found === undefined) throw new RegistryError('BLOB_UNKNOWN', digest)
       const key = blobKey(found.target)
       const { redirect } = storage
@@ -95,18 +124,24 @@ export function createBlobs(
     },
 
     async write(name, digest, body) {
-      await storage.write(blobKey(digest), verified(body, digest))
+      await stored(digest, () => storage.write(blobKey(digest), verified(body, digest)))
       await link(name, digest)
     },
 
     link,
+    size,
+    stored,
 
     async mount(name, digest, { from, mayMount }) {
       for (const source of from === undefined ? await whereSeen(digest) : [from]) {
         if (!(await mayMount(source))) continue
         const found = await look(source, digest)
         if (found === undefined) continue
-        await links.write(layerLinkKey(name, digest), found.target)
+        const { target } = found
+        await linked.learn(`${name}@${digest}`, async () => {
+          await links.write(layerLinkKey(name, digest), target)
+          return { target }
+        })
         return true
       }
       return false
@@ -114,7 +149,7 @@ export function createBlobs(
 
     async delete(name, digest) {
       const wasThere = await storage.delete(layerLinkKey(name, digest), { within: layersKey(name) })
-      await memory.forget(`${name}@${digest}`)
+      await linked.forget(`${name}@${digest}`)
       if (!wasThere) throw new RegistryError('BLOB_UNKNOWN', digest)
     }
   }

@@ -39,6 +39,8 @@ export function createLinks(storage: StorageDriver): Links {
 export interface Memory<T extends object> {
   /** @param look the same for all who recall this key; those who come while it is under way share the next one */
   recall(key: string, look: () => Promise<T | undefined>): Promise<T | undefined>
+  /** Remembers what somebody has just made, once it is there. */
+  learn(key: string, make: () => Promise<T>): Promise<void>
   /** Resolves once all siblings have forgotten it as well. */
   forget(key: string): Promise<void>
 }
@@ -60,6 +62,14 @@ export function createMemory<T extends object>(
     found.delete(key)
   }
   siblings.onQuestion(`forget ${kind}`, forget)
+
+  async function keep<V extends T | undefined>(key: string, find: () => Promise<V>): Promise<V> {
+    const before = deletions
+    const value = await find()
+    if (value !== undefined && deletions === before) found.set(key, value)
+    return value
+  }
+
   return {
     async recall(key, look) {
       const known = found.get(key)
@@ -67,12 +77,11 @@ export function createMemory<T extends object>(
       if (known !== undefined) return known
       return together.ask(key, async () => {
         const foundMeanwhile = found.get(key)
-        if (foundMeanwhile !== undefined) return foundMeanwhile
-        const before = deletions
-        const value = await look()
-        if (value !== undefined && deletions === before) found.set(key, value)
-        return value
+        return foundMeanwhile ?? keep(key, look)
       })
+    },
+    async learn(key, make) {
+      await keep(key, make)
     },
     async forget(key) {
       forget(key)

@@ -115,6 +115,11 @@ export function createManifests({
     const bytes = found && ownMemory(found)
     // Bytes that a crash of other software has damaged are absent: pushing them again heals them.
     if (bytes === undefined || digestOf(bytes, algorithmOf(digest)) !== digest) return undefined
+    return remember(digest, bytes)
+  }
+
+  /** @param bytes in memory of their own */
+  function remember(digest: Digest, bytes: Buffer): StoredManifest {
     const manifest = { digest, mediaType: storedMediaType(bytes), bytes }
     contents.set(digest, manifest)
     return manifest
@@ -139,10 +144,10 @@ export function createManifests({
     throw new RegistryError('MANIFEST_UNKNOWN', reference)
   }
 
-  /** As storage says now, bytes included. */
+  /** As storage says now of the link. */
   async function isStored(name: RepositoryName, digest: Digest): Promise<boolean> {
     if ((await lookForRevision(name, digest)) === undefined) return false
-    return ((await storage.size(blobKey(digest))) ?? 0) > 0
+    return (await blobs.size(digest)) !== undefined
   }
 
   async function checkReferences(name: RepositoryName, manifest: Manifest): Promise<void> {
@@ -161,7 +166,10 @@ export function createManifests({
 
   /** Makes bytes that are stored a manifest of the repository, and one of its subject's referrers. */
   async function link(name: RepositoryName, manifest: Manifest, digest: Digest, size: number): Promise<void> {
-    await links.write(revisionLinkKey(name, digest), digest)
+    await revisions.learn(`${name}@${digest}`, async () => {
+      await links.write(revisionLinkKey(name, digest), digest)
+      return { digest }
+    })
     if (manifest.subject === undefined) return
     const descriptor = JSON.stringify(describeReferrer(manifest, digest, size))
     await storage.write(referrerKey(name, manifest.subject.digest, digest), [Buffer.from(descriptor)])
@@ -193,7 +201,7 @@ export function createManifests({
       await checkReferences(name, manifest)
 
       // Each step leaves a state that is right if it is the last: no link before its bytes, no tag before both.
-      await storage.write(blobKey(digest), [bytes])
+      await blobs.stored(digest, () => storage.write(blobKey(digest), [bytes]))
       if (manifest.blobs.length === 0) await ensureLayerLink(name, digest)
       await link(name, manifest, digest, bytes.length)
       await mapParallel(newTags, (tag) => tags.put(name, tag, digest))
@@ -202,6 +210,7 @@ export function createManifests({
       if (newTags.length > 0 && (await lookForRevision(name, digest)) === undefined) {
         await link(name, manifest, digest, bytes.length)
       }
+      if (!contents.has(digest)) remember(digest, ownMemory(bytes))
       return { digest, subject: manifest.subject?.digest }
     },
 

@@ -182,12 +182,19 @@ export function createUploads({ storage, blobs, repositories, siblings, requireS
     }
   }
 
+  function commit(name: RepositoryName, id: UploadId, size: number, digest: Digest): Promise<void> {
+    return blobs.stored(digest, async () => {
+      await storage.commit(uploadDataKey(name, id), size, blobKey(digest))
+      return size
+    })
+  }
+
   /** Makes it a blob if this process knows its digest to be this one, and no other has gone on with it since. */
   async function commitKnown(name: RepositoryName, id: UploadId, digest: Digest): Promise<boolean> {
     const hasher = running.get(id)
     if (hasher?.algorithm !== algorithmOf(digest) || hasher.digest() !== digest) return false
     try {
-      await storage.commit(uploadDataKey(name, id), hasher.size, blobKey(digest))
+      await commit(name, id, hasher.size, digest)
       return true
     } catch (error) {
       if (error instanceof OffsetConflict || error instanceof ObjectNotFound) return false
@@ -220,9 +227,10 @@ export function createUploads({ storage, blobs, repositories, siblings, requireS
     return text === undefined || Date.parse(text.toString()) < before.getTime()
   }
 
-  async function end(name: RepositoryName, id: UploadId): Promise<void> {
+  /** @param later the blob is stored, and nobody waits for what the upload has left */
+  async function end(name: RepositoryName, id: UploadId, later = false): Promise<void> {
     running.delete(id)
-    await storage.abandon(uploadDataKey(name, id))
+    await storage.abandon(uploadDataKey(name, id), later)
   }
 
   return {
@@ -252,14 +260,14 @@ export function createUploads({ storage, blobs, repositories, siblings, requireS
           if (last.range !== undefined && last.range.start !== 0) throw notAt(0)
           const { chunks } = passOn(last.body, last.range)
           await blobs.write(name, digest, chunks)
-          await end(name, id)
+          await end(name, id, true)
           return
         }
         if (last !== undefined) await translate(append(name, id, last.body, last.range))
         if (!(await commitKnown(name, id, digest))) {
           const state = await find(name, id)
           checkDigest(digest, await digestOfUpload(name, id, state, digest))
-          await translate(storage.commit(uploadDataKey(name, id), state.size, blobKey(digest)))
+          await translate(commit(name, id, state.size, digest))
         }
         running.delete(id)
         await blobs.link(name, digest)

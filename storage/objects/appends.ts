@@ -179,7 +179,8 @@ export function createAppends(parts: Appending): Pick<StorageDriver, Method> {
       end(key)
     },
 
-    async abandon(key) {
+    async abandon(key, later = false) {
+      if (later) return end(checkKey(key))
       const folder = folderOf(checkKey(key))
       states.forget(key)
       await removals.ended(folder)

@@ -47,9 +47,9 @@ export function interposed(storage: StorageDriver, before: Interpose): StorageDr
       await before(`commit ${to}`)
       return storage.commit(key, size, to)
     },
-    abandon: async (key) => {
+    abandon: async (key, later) => {
       await before(`abandon ${key}`)
-      return storage.abandon(key)
+      return storage.abandon(key, later)
     },
     delete: async (key, options) => {
       await before(`delete ${key}`)
