@@ -293,8 +293,8 @@ export interface BerthOptions {
   port?: number
   /** What starts it, with arguments; this Node on its sources if not said. */
   command?: readonly [string, ...string[]]
-  /** More settings, over those for the address and the folder. */
-  env?: Record<string, string>
+  /** More settings, over those for the address and the folder; `undefined` takes one of these away. */
+  env?: Record<string, string | undefined>
   client?: ClientCertificate
 }
 

@@ -1,0 +1,214 @@
+// One container in Azurite, two registries: berth and CNCF distribution 3, with its garbage collector; and the leading slash.
+import { equal, match, ok } from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { ContainerClient, StorageSharedKeyCredential } from '@azure/storage-blob'
+import { startAzurite } from '../support/azurite.ts'
+import { createKinds } from '../support/kinds.ts'
+import {
+  freePort,
+  neutralEnvironment,
+  type RunningServer,
+  run,
+  scratch,
+  startBerth,
+  startServer
+} from '../support/processes.ts'
+import { seeded } from '../support/random.ts'
+import { needGoTool, step } from '../support/steps.ts'
+import { createStock, MEDIA_TYPES } from '../support/stock.ts'
+
+const command = await needGoTool('distribution')
+const azurite = await startAzurite()
+const { account, key, url: serviceurl } = azurite
+
+type Start = (container: string) => Promise<RunningServer>
+
+const startOurs = (container: string, env: Record<string, string> = {}): Promise<RunningServer> =>
+  startBerth({
+    env: {
+      REGISTRY_STORAGE: 'azure',
+      REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY: undefined,
+      REGISTRY_STORAGE_DELETE_ENABLED: 'true',
+      REGISTRY_STORAGE_REDIRECT_DISABLE: 'true',
+      REGISTRY_STORAGE_AZURE_ACCOUNTNAME: account,
+      REGISTRY_STORAGE_AZURE_ACCOUNTKEY: key,
+      REGISTRY_STORAGE_AZURE_CONTAINER: container,
+      REGISTRY_STORAGE_AZURE_SERVICEURL: serviceurl,
+      ...env
+    }
+  })
+
+function theirConfig(container: string, port: number): string {
+  const file = join(scratch(), 'config.yml')
+  const azure = {
+    accountname: account,
+    accountkey: key,
+    container,
+    serviceurl,
+    credentials: { type: 'shared_key' }
+  }
+  const storage = { azure, delete: { enabled: true }, redirect: { disable: true } }
+  const config = { version: '0.1', log: { level: 'warn' }, storage, http: { addr: `127.0.0.1:${port}` } }
+  writeFileSync(file, JSON.stringify(config)) // YAML holds JSON
+  return file
+}
+
+const quiet = { ...neutralEnvironment(), OTEL_TRACES_EXPORTER: 'none' }
+
+const startTheirs: Start = async (container) => {
+  const port = await freePort()
+  const args = ['serve', theirConfig(container, port)]
+  return startServer({ command, args, env: quiet, port, root: scratch(), ready: '/' })
+}
+
+async function takeTurns(
+  first: string,
+  startFirst: Start,
+  second: string,
+  startSecond: Start
+): Promise<void> {
+  const container = await azurite.createContainer()
+  const stock = createStock()
+  const kinds = createKinds(stock, seeded(`${first}, then ${second}`))
+  async function turn(start: Start, part: () => Promise<void>): Promise<void> {
+    const registry = await start(container)
+    stock.moveTo(registry.url)
+    await part()
+    await registry.stop()
+  }
+  let deletable = { name: '', digest: '' }
+  await turn(startFirst, () =>
+    step(`${first} stores images of every kind`, async () => {
+      deletable = await kinds.common('first')
+      await stock.verify()
+    })
+  )
+  await turn(startSecond, async () => {
+    await step(`${second} serves what ${first} stored, byte for byte`, stock.verify)
+    await step(`${second} adds to it, and deletes from it`, async () => {
+      await stock.deleteManifest(deletable.name, deletable.digest)
+      await kinds.image('first/image', { tags: ['latest', 'by-the-other'] })
+      await kinds.common('second')
+      await stock.verify()
+    })
+  })
+  await turn(startFirst, () =>
+    step(`${first} serves what both stored, and nothing that ${second} deleted`, stock.verify)
+  )
+  stock.close()
+}
+
+async function collectGarbage(): Promise<void> {
+  const container = await azurite.createContainer()
+  const random = seeded('garbage in Azure')
+  const stock = createStock()
+  const kinds = createKinds(stock, random)
+  let berth = await startOurs(container)
+  stock.moveTo(berth.url)
+  const deletable = await kinds.common('gc')
+  await stock.deleteManifest(deletable.name, deletable.digest)
+  const index = { mediaType: MEDIA_TYPES.index }
+  const inner = await stock.manifest('gc/only-index', { manifests: [] }, index)
+  await stock.manifest('gc/only-index', { manifests: [inner] }, { ...index, tags: ['v1'] })
+  const subject = await kinds.image('gc/referred', { tags: ['v1'] })
+  await kinds.referrer('gc/referred', subject)
+  await stock.verify()
+  await berth.stop()
+  const live = stock.live()
+  const garbage = stock.forgetUnreferencedBlobs().filter(({ digest }) => !live.has(digest))
+
+  await step(
+    "distribution's garbage collector comes to its end, and removes nothing that is live",
+    async () => {
+      ok(garbage.length > 0)
+      await run(command, ['garbage-collect', theirConfig(container, 1)], { env: quiet, timeoutMs: 300_000 })
+      berth = await startOurs(container)
+      stock.moveTo(berth.url)
+      await stock.verify()
+      for (const { name, digest } of garbage) {
+        equal((await fetch(`${berth.url}/v2/${name}/blobs/${digest}`, { redirect: 'manual' })).status, 404)
+      }
+      await berth.stop()
+    }
+  )
+  stock.close()
+}
+
+async function leadingSlash(): Promise<void> {
+  const container = await azurite.createContainer()
+  const stock = createStock()
+  const kinds = createKinds(stock, seeded('slash'))
+  const client = new ContainerClient(
+    `${serviceurl}/${container}`,
+    new StorageSharedKeyCredential(account, key)
+  )
+  await step('a registry with a leading slash is found again without being told', async () => {
+    const told = await startOurs(container, { REGISTRY_STORAGE_AZURE_LEGACYROOTPREFIX: 'true' })
+    stock.moveTo(told.url)
+    await kinds.image('slash/image', { tags: ['v1'] })
+    await told.stop()
+    for await (const { name } of client.listBlobsFlat()) match(name, /^\//)
+    const found = await startOurs(container)
+    stock.moveTo(found.url)
+    await stock.verify()
+    await found.stop()
+  })
+  await step('with a registry of distribution 3 beside it, berth refuses to guess', async () => {
+    const theirs = await startTheirs(container)
+    stock.moveTo(theirs.url)
+    const others = createStock(theirs.url)
+    await createKinds(others, seeded('without')).image('plain/image', { tags: ['v1'] })
+    await theirs.stop()
+    const refusal = await startOurs(container).then(
+      async (berth) => berth.stop().then(() => 'it started'),
+      (error: Error) => error.message
+    )
+    match(refusal, /two registries.*storage\.azure\.legacyrootprefix/s)
+    for (const [value, mine] of [
+      ['true', stock],
+      ['false', others]
+    ] as const) {
+      const berth = await startOurs(container, { REGISTRY_STORAGE_AZURE_LEGACYROOTPREFIX: value })
+      mine.moveTo(berth.url)
+      await mine.verify()
+      await berth.stop()
+      mine.close()
+    }
+  })
+}
+
+async function redirects(): Promise<void> {
+  const berth = await startOurs(await azurite.createContainer(), {
+    REGISTRY_STORAGE_REDIRECT_DISABLE: 'false'
+  })
+  const stock = createStock(berth.url)
+  const bytes = seeded('redirects').bytes(1_000_000)
+  const { digest } = await stock.blob('redirected/image', bytes)
+  await step(
+    'a client is sent to Azurite for a blob, by an address that it takes for this blob only',
+    async () => {
+      const url = `${berth.url}/v2/redirected/image/blobs/${digest}`
+      const answer = await fetch(url, { redirect: 'manual' })
+      equal(answer.status, 307)
+      const location = new URL(answer.headers.get('location') ?? '')
+      equal(location.origin, new URL(serviceurl).origin)
+      const pulled = await fetch(url)
+      equal(pulled.headers.get('content-type'), 'application/octet-stream')
+      ok(Buffer.from(await pulled.arrayBuffer()).equals(bytes))
+      location.pathname = location.pathname.replace(/data$/, 'date')
+      equal((await fetch(location)).status, 403)
+      equal((await fetch(answer.headers.get('location') ?? '', { method: 'DELETE' })).status, 403)
+      ok(!berth.log().includes('sig='), 'no address is in the log')
+    }
+  )
+  stock.close()
+  await berth.stop()
+}
+
+await takeTurns('berth', startOurs, 'distribution', startTheirs)
+await takeTurns('distribution', startTheirs, 'berth', startOurs)
+await collectGarbage()
+await leadingSlash()
+await redirects()
+await azurite.server.stop()
