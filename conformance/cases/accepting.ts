@@ -150,6 +150,8 @@ export const accepting: readonly Case[] = [
     section: 'Pulling manifests',
     title: 'a blob whose bytes are a manifest’s is no manifest until it is pushed as one',
     async run({ repository }) {
+      // "Manifest: a JSON document uploaded via the manifests endpoint" ("Definitions"), and "If the manifest is not
+      // found in the repository, the response code MUST be 404 Not Found".
       const image = imageOf(await repository.pushConfig(), [await repository.pushBlob()])
       await repository.pushBlob(image.bytes)
       must(await repository.get(`manifests/${image.digest}`, accept), { status: 404 })

@@ -27,7 +27,7 @@ export const challenges: readonly Case[] = [
     id: 'A-02',
     level: 'clients',
     section: SECTION,
-    title: 'there is one challenge, or that for a token comes first, and no value reads as a scheme',
+    title: 'a challenge for a token comes before others, and no value in it holds the word Bearer or Basic',
     async run(stage) {
       const answer = await refusalOf(stage)
       const schemes = parseChallenges(answer).map(({ scheme }) => scheme)
@@ -169,7 +169,7 @@ export const challenges: readonly Case[] = [
     id: 'A-08',
     level: 'MUST',
     section: 'The ’Basic’ HTTP Authentication Scheme (RFC 7617)',
-    title: 'a registry that asks for Basic takes a login with every request, and none that is wrong',
+    title: 'where the challenge is Basic, name and password let in at GET /v2/, and a wrong password is 401',
     async run(stage) {
       const answer = await refusalOf(stage)
       const challenge = parseChallenges(answer)[0]

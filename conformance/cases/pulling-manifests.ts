@@ -164,7 +164,7 @@ export const pullingManifests: readonly Case[] = [
     id: 'R-111',
     level: 'MUST',
     section: 'Referrers Tag Schema',
-    title: 'the tag under which clients list referrers by themselves is a tag like any other',
+    title: 'clients can keep a list of referrers by themselves, as an index under the tag sha256-HEX',
     async run({ repository }) {
       const image = await repository.pushImage()
       await repository.pushEmpty()

@@ -71,8 +71,9 @@ export const rules: readonly Case[] = [
         [await repository.get(`/v2/${repository.name}/absent/tags/list`), 'NAME_UNKNOWN']
       ] as const
       for (const [answer, code] of refusals) {
-        if (answer.status < 400 || answer.status >= 500) continue
-        const isJson = /^application\/(\w+\+)?json\b/.test(header(answer, 'content-type') ?? '')
+        if (answer.status < 400) continue
+        const isJson =
+          answer.status < 500 && /^application\/(\w+\+)?json\b/.test(header(answer, 'content-type') ?? '')
         if (isJson) {
           const { errors } = jsonObject(answer)
           if (!Array.isArray(errors) || errors.length === 0)

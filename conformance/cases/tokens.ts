@@ -24,7 +24,7 @@ export const tokens: readonly Case[] = [
     id: 'A-31',
     level: 'SHOULD',
     section: SCOPES,
-    title: 'a scope whose type has a class in parentheses is read as that type',
+    title: 'a scope that begins with repository(image): is read as if it began with repository:',
     async run(stage) {
       const endpoint = await tokenEndpoint(stage)
       const answer = await endpoint.get(scopesOf(pushScope(stage).replace(':', '(image):')), endpoint.login)

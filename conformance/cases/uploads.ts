@@ -105,7 +105,7 @@ export const uploads: readonly Case[] = [
     id: 'R-056',
     level: 'draft',
     section: 'Pushing blobs',
-    title: 'a blob is pushed under its sha512 digest, with or without a word of it at the start',
+    title: 'a blob is pushed under its sha512 digest, whether ?digest-algorithm= announced that or not',
     async run({ repository, random, should }) {
       for (const query of ['', '?digest-algorithm=sha512']) {
         const { bytes, digest } = blobOf(random.bytes(900), 'sha512')

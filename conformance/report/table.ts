@@ -53,7 +53,7 @@ function inKinds(paths: readonly string[]): string {
     (path) =>
       /\/blobs\/uploads\/|\/(?:blobs|manifests)\/(?=[^/]*$)/.exec(path)?.[0].split('/').at(-2) ?? 'more'
   )
-  return [...kinds].map(([kind, those]) => `${those.length} ${kind}`).join(', ')
+  return [...kinds].map(([kind, those]) => `${kind} (${those.length})`).join(', ')
 }
 
 export function printList(cases: readonly Case[], print: (line: string) => void): void {

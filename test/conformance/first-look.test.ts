@@ -10,8 +10,8 @@ import { listen } from './support.ts'
 
 const ALICE = { username: 'alice', password: 'secret' }
 
-function look(t: Test, url: string, credentials?: typeof ALICE): Promise<boolean> {
-  const client = createClient({ timeoutMs: 300 })
+function look(t: Test, url: string, credentials?: typeof ALICE, timeoutMs = 20_000): Promise<boolean> {
+  const client = createClient({ timeoutMs })
   t.teardown(() => client.close())
   return lookAt({ registry: new URL(url), client, credentials, repository: 'team/judged', seed: 'seed' })
 }
@@ -88,11 +88,14 @@ t.test('what is no registry is said to be none, in one sentence', async (t) => {
   for (const [message, url] of [
     [/is no registry: GET \/v2\/ is 404 "no"$/, plain],
     [/^nobody listens at http:\/\/127.0.0.1:1$/, 'http://127.0.0.1:1'],
-    [/does not answer \(GET \/v2\/: no answer within 300 ms\)$/, await listen(t, silent)],
     [/does not answer .*: is it https\?$/, await listen(t, closing)],
     [/does not speak TLS/, plain.replace('http:', 'https:')],
     [/not trusted \(self-signed certificate\): --ca names .*, --insecure/, await listen(t, overTls)]
   ] as const) {
     await t.rejects(look(t, url), { constructor: BadUsage, message }, url)
   }
+  await t.rejects(look(t, await listen(t, silent), undefined, 300), {
+    constructor: BadUsage,
+    message: /does not answer \(GET \/v2\/: no answer within 300 ms\)$/
+  })
 })

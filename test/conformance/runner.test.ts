@@ -156,7 +156,7 @@ t.test('what a case made is taken away again, or named', async (t) => {
   t.strictSame(result?.left, ['/v2/a/s/x/manifests/sha256:1', '/v2/a/s/x/manifests/sha256:2'])
   const lines: string[] = []
   printTable([result as Result], (line) => lines.push(line))
-  t.match(lines.join('\n'), 'Left behind, since the registry does not delete it: 2 manifests')
+  t.match(lines.join('\n'), 'Left behind, since the registry does not delete it: manifests (2)')
 })
 
 t.test('a registry that takes no pushes is not judged by them', async (t) => {

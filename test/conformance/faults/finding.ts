@@ -87,6 +87,12 @@ export const DISCOVERY_FAULTS: readonly Fault[] = [
     }
   },
   {
+    does: 'refuses to delete tags, with a code that says something else',
+    caughtBy: 'R-120',
+    as: 'skip',
+    request: (seen) => (is(seen, 'DELETE', /manifests\/one/) ? plain(400) : undefined)
+  },
+  {
     does: 'deletes a tag together with its manifest',
     caughtBy: 'R-120',
     answer: (told, seen, memory) => {

@@ -15,14 +15,8 @@ export interface Column {
   statuses: Map<string, Status>
 }
 
-/** Of runs that differ in whether there was a login: a case passes if it passed in one, and was broken in none. */
-export function columnOf(heading: string, ...runs: readonly Result[][]): Column {
-  const worstFirst: Status[] = ['error', 'fail', 'pass', 'skip']
-  const statuses = CASES.map(({ id }): [string, Status] => {
-    const found = runs.flat().filter((result) => result.id === id)
-    return [id, worstFirst.find((one) => found.some(({ status }) => status === one)) ?? 'skip']
-  })
-  return { heading, statuses: new Map(statuses) }
+export function columnOf(heading: string, results: readonly Result[]): Column {
+  return { heading, statuses: new Map(results.map(({ id, status }) => [id, status])) }
 }
 
 export function tableOf(columns: readonly Column[]): string {
