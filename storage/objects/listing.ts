@@ -23,8 +23,10 @@ export async function listNames(
   let from: string | undefined
   let last = ''
   do {
-    // One more, since the folder that the page begins after may be among them.
-    const most = Math.min(MOST, limit - names.size + 1)
+    // One more, since the folder that the page begins after may be among them. A store that cannot begin there is read
+    // through quickly.
+    const isBefore = from !== undefined && names.size === 0
+    const most = isBefore ? MOST : Math.min(MOST, limit - names.size + 1)
     const page: Listed = await store.list(prefix, {
       byFolder: true,
       after: after === '' ? undefined : `${prefix}${after}`,

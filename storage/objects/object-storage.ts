@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { type Body, checkKey, type StorageDriver } from '../driver.ts'
+import { type Body, checkKey, type StorageDriver, StorageUnavailable } from '../driver.ts'
 import { createAppends } from './appends.ts'
 import { createBudget } from './budget.ts'
 import { listNames } from './listing.ts'
@@ -102,11 +102,15 @@ export function objectStorage(store: ObjectStore, options: ObjectStorageOptions)
   async function versionOf(key: string, expected: string): Promise<string | undefined> {
     const opened = await store.get(key)
     if (opened === undefined) return undefined
-    const chunks: Buffer[] = []
     const isLong = opened.size !== Buffer.byteLength(expected)
-    for await (const chunk of opened.chunks) {
-      if (isLong) return undefined
-      chunks.push(Buffer.from(chunk))
+    const chunks: Buffer[] = []
+    try {
+      for await (const chunk of opened.chunks) {
+        if (isLong) return undefined
+        chunks.push(Buffer.from(chunk))
+      }
+    } catch (cause) {
+      throw new StorageUnavailable(`the connection broke while ${key} was read`, { cause })
     }
     return Buffer.concat(chunks).toString() === expected ? opened.version : undefined
   }

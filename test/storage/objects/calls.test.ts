@@ -150,6 +150,15 @@ t.test('a page of a list costs one call, wherever it begins and whatever lies be
   t.equal(await costOf(() => storage.list('a')), '5 list')
 })
 
+t.test('a store whose lists cannot begin after a key is read through by the thousand', async (t) => {
+  const { store, storage, costOf } = scene({ hasAfter: false })
+  const names = Array.from({ length: 5_000 }, (_, i) => `n${10_000 + i}`)
+  await Promise.all(names.map((name) => store.put(`a/${name}/link`, [])))
+  t.equal(await costOf(() => storage.list('a', { limit: 10, after: 'n14000' })), '5 list')
+  t.same(await storage.list('a', { limit: 10, after: 'n14000' }), names.slice(4_001, 4_011))
+  t.equal(await costOf(() => storage.list('a', { limit: 10 })), '1 list')
+})
+
 t.test(
   'a page that ends in the middle of names with dashes and dots asks for those that begin them',
   async (t) => {

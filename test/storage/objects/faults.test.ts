@@ -90,6 +90,15 @@ t.test('case 15: a read whose connections bring nothing ends, and says why', asy
   t.equal(store.calls.length, 5)
 })
 
+t.test('a conditional removal whose look breaks off removes nothing, and is an outage', async (t) => {
+  const { storage, judge } = scene()
+  await storage.write('k', [bytes('former')])
+  judge(({ operation }) => (operation === 'get' ? { cut: 3 } : undefined))
+  await t.rejects(storage.delete('k', { expected: 'former' }), StorageUnavailable)
+  judge()
+  t.equal(await text(storage.read('k')), 'former')
+})
+
 t.test('case 16: a read does not go on with another object', async (t) => {
   for (const change of ['write', 'delete'] as const) {
     const { storage, judge } = scene()
