@@ -14,7 +14,7 @@ export interface Fault {
 }
 
 interface SdkError extends Error {
-  code?: string
+  code?: string | number
   Code?: string
   $metadata?: { httpStatusCode?: number }
   $response?: { headers?: Record<string, string | undefined> }
@@ -27,7 +27,8 @@ export function faultOf(error: unknown): Fault {
   const { name, code, Code, message, $metadata, $response } = error as SdkError
   const status = $metadata?.httpStatusCode
   const headers = $response?.headers ?? {}
-  const word = Code ?? code ?? name ?? ''
+  // A DOMException has a number there.
+  const word = Code ?? (typeof code === 'string' ? code : name) ?? ''
   const date = Date.parse(headers.date ?? '')
   const seconds = Number(headers['retry-after'] ?? Number.NaN)
   return {

@@ -1,9 +1,10 @@
+import { HeadObjectCommand } from '@aws-sdk/client-s3'
 import t from 'tap'
-import { StorageUnavailable } from '../../../storage/driver.ts'
+import { StorageFull, StorageUnavailable } from '../../../storage/driver.ts'
 import { ConditionFailed } from '../../../storage/objects/store.ts'
 import { createCalls } from '../../../storage/s3/calls.ts'
 import { connect } from '../../../storage/s3/client.ts'
-import { faultOf } from '../../../storage/s3/faults.ts'
+import { faultOf, isPassing } from '../../../storage/s3/faults.ts'
 import { createStore } from '../../../storage/s3/store.ts'
 import { bytes, noise } from '../bodies.ts'
 import { contentOf, textOf } from '../objects/contract/whole-objects.ts'
@@ -147,6 +148,26 @@ t.test('a store that refuses for load is asked again when it says so', async (t)
     status: 503,
     retryAfterMs: 7000
   })
+})
+
+t.test('a bucket whose quota is used up is full, and not ill', async (t) => {
+  const fake = await startFakeS3(t)
+  const store = await openStore(t, { regionendpoint: fake.url })
+  for (const error of [new S3Error(403, 'QuotaExceeded'), new S3Error(507, 'XMinioStorageFull')]) {
+    fake.mishap = () => error
+    await t.rejects(store.put('k', [bytes('x')]), StorageFull)
+  }
+})
+
+t.test('a call that takes too long is tried again', async (t) => {
+  const fake = await startFakeS3(t)
+  const { client, close } = await connect({ ...OPTIONS, regionendpoint: fake.url }, {})
+  t.teardown(close)
+  const abortSignal = AbortSignal.timeout(20)
+  fake.mishap = () => ({ silent: true })
+  const command = new HeadObjectCommand({ Bucket: OPTIONS.bucket, Key: 'k' })
+  const error = await client.send(command, { abortSignal }).catch((error: unknown) => error)
+  t.ok(isPassing(faultOf(error)))
 })
 
 t.test('when a HEAD finds nothing, a bucket that was not seen lately is looked for', async (t) => {

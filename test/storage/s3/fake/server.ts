@@ -19,10 +19,11 @@ export interface Seen {
 }
 
 /** How a request goes wrong: an answer in place of the store's, a connection that breaks before or after the call was
- *  carried out, in the middle of the body, or an error document that comes with 200. */
+ *  carried out, in the middle of the body, no answer at all, or an error document that comes with 200. */
 export type Mishap =
   | S3Error
   | { cut: 'before' | 'after' | 'body' }
+  | { silent: true }
   | { answer: { status: number; headers?: Record<string, string>; body: string } }
   | undefined
 
@@ -115,6 +116,7 @@ export async function startFakeS3(t: Test, options: FakeOptions = {}): Promise<F
         .end(mishap.answer.body)
       return
     }
+    if (mishap && 'silent' in mishap) return
     if (mishap?.cut === 'before') return void request.socket.destroy()
     const body = checkPayload(raw, request.headers)
     const answer = bucket.call({ operation, key, query, headers: request.headers, body, name })
