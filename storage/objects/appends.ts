@@ -35,9 +35,9 @@ export function createAppends(parts: Appending): Pick<StorageDriver, Method> {
     return removals.isEnding(folderOf(key)) ? undefined : states.newest(key)
   }
 
-  /** The last state, if it has this size. What this process knows may be out of date: then none can follow it. */
-  async function stateAt(key: string, size: number): Promise<State> {
-    const known = states.known(key)
+  /** The last state, if it has this size.
+   *  @param known what this process knows of it. It may be out of date: then none can follow it */
+  async function stateAt(key: string, size: number, known: State | undefined): Promise<State> {
     if (known?.size === size) return known
     const state = await newest(key)
     if (state === undefined) throw new ObjectNotFound(key)
@@ -125,7 +125,8 @@ export function createAppends(parts: Appending): Pick<StorageDriver, Method> {
     },
 
     async append(key, offset, body, mark = () => '') {
-      const state = await stateAt(checkKey(key), offset)
+      // Who knows no offset of its own is told it before its body is read, which it can send but once.
+      const state = await stateAt(checkKey(key), offset, states.begun(key))
       const by = newWriter()
       const poured = await pour(body, {
         budget,
@@ -170,7 +171,7 @@ export function createAppends(parts: Appending): Pick<StorageDriver, Method> {
 
     async commit(key, size, to) {
       checkKey(to)
-      const state = await stateAt(checkKey(key), size)
+      const state = await stateAt(checkKey(key), size, states.known(key))
       try {
         await assemble(key, state, to)
       } catch (error) {

@@ -30,6 +30,7 @@ export function createRemovals(store: ObjectStore, warn: (text: string) => void)
     remove,
 
     removeLater(folder, first) {
+      if (ending.has(folder)) return
       const end = afterAnswer()
         .then(async () => remove(folder, first))
         .catch((error) =>

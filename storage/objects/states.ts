@@ -69,6 +69,8 @@ const turnOf = (key: string): number => Number(key.slice(-8))
 export interface States {
   /** What this process knows of it, if anything. Another may have gone on since. */
   known(key: string): State | undefined
+  /** The first, just created here: another would hardly have had the time. */
+  begun(key: string): State | undefined
   /** The last one: a list, and a read where it is not known. Undefined when nothing is in the making. */
   newest(key: string): Promise<State | undefined>
   /** @throws ConditionFailed when there is one with its turn; ObjectNotFound when the first is gone */
@@ -98,6 +100,11 @@ export function createStates(store: ObjectStore, now: () => number): States {
 
   return {
     known: (key) => remembered.get(key)?.state,
+
+    begun(key) {
+      const { state, seen } = remembered.get(key) ?? { seen: 0 }
+      return state?.turn === 0 && now() - seen < SURE_MS ? state : undefined
+    },
 
     async newest(key) {
       for (let looks = 1; looks <= LOOKS; looks++) {

@@ -246,6 +246,20 @@ t.test('an upload of which a lifecycle rule has removed something is not there a
   }
 })
 
+t.test('who goes on at an old offset is told so before its body is read', async (t) => {
+  const { storage, another } = scene()
+  await storage.begin('u/data')
+  await storage.append('u/data', 0, [bytes('abc')])
+  await another().append('u/data', 3, [bytes('def')])
+  let isRead = false
+  async function* body() {
+    isRead = true
+    yield bytes('x')
+  }
+  await t.rejects(storage.append('u/data', 3, body()), new OffsetConflict('u/data', 6))
+  t.notOk(isRead)
+})
+
 t.test('case 20: whoever is late at an offset has put its bytes where nobody looks', async (t) => {
   const { storage, judge, another, store } = scene()
   await storage.begin('u/data')
