@@ -63,7 +63,7 @@ const CONNECTION =
 const isConnection = (code: string): boolean => CONNECTION.test(code)
 
 /** An object bears about one change a second: five tries within that second would be for nothing. */
-const pauseForOneKey = (): number => 600 + Math.random() * 900
+const pauseForOneKey = (): number => 600 + Math.random() * 1400
 
 /** What `createRetrying` asks of an error of `attempt`. */
 export function judge(error: unknown): Fault {
@@ -74,6 +74,7 @@ export function judge(error: unknown): Fault {
     return {
       code: reason ?? String(status),
       isPassing: isLimit || isBroken || isBusy(status) || error.isPassing,
+      isAlive: status < 500,
       retryAfterMs: error.retryAfterMs ?? (isLimit ? pauseForOneKey() : undefined)
     }
   }

@@ -32,6 +32,8 @@ interface Resource {
 
 const FOUND = 'name,size,updated,generation,contentType'
 const AT_ONCE = 16
+/** Several replicas may put one tag all the time, of which Google takes one a second: five tries are too few. */
+const ROUNDS = 3
 /** distribution keeps the end of an upload in flight under its key: to itself it is no object either. */
 const DISTRIBUTION_UPLOAD = 'application/x-docker-upload-session'
 
@@ -172,7 +174,15 @@ export function createGcsStore({ client, bucket, root, kmskeyname, sign }: GcsSt
     await mapSome(keys, AT_ONCE, async (key) => remove(key))
   }
 
-  const latest = createLatest<readonly Uint8Array[]>(async (key, bytes) => send(key, bytes, false))
+  const latest = createLatest<readonly Uint8Array[]>(async (key, bytes) => {
+    for (let round = 1; ; round++) {
+      try {
+        return await send(key, bytes, false)
+      } catch (error) {
+        if (round === ROUNDS || statusOf((error as Error).cause) !== 429) throw error
+      }
+    }
+  })
 
   return {
     async head(key) {

@@ -13,6 +13,8 @@ export interface Fault {
   code: string
   /** Another try may do better: the connection broke, or the store is busy, or ill. */
   isPassing: boolean
+  /** The store is well, and wants fewer changes of one object: however often it says so, it is not dead. */
+  isAlive?: boolean | undefined
   /** For so long the store wants no other. */
   retryAfterMs?: number | undefined
 }
@@ -59,12 +61,12 @@ export function createRetrying(options: RetryOptions): Retrying {
         onCall?.(operation, now() - begun)
         return result
       } catch (error) {
-        const { code, isPassing, retryAfterMs = 0 } = judge(error)
+        const { code, isPassing, isAlive = !isPassing, retryAfterMs = 0 } = judge(error)
         onCall?.(operation, now() - begun, code)
         const waitMs = Math.max(retryAfterMs, random() * Math.min(CAP_MS, BASE_MS * 2 ** (tries - 1)))
-        if (!isPassing) circuit.answered()
+        if (isAlive) circuit.answered()
         const isLast = tries === TRIES || now() + waitMs - first > deadlineMs
-        if (isPassing && isLast) circuit.failed(error)
+        if (!isAlive && isLast) circuit.failed(error)
         if (!isPassing || isLast) throw error
         await pause(waitMs)
         onRetry?.(operation, code)

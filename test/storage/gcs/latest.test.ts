@@ -2,7 +2,7 @@ import t from 'tap'
 import { createLatest } from '../../../storage/gcs/latest.ts'
 import { bytes } from '../bodies.ts'
 import { textOf } from '../objects/contract/whole-objects.ts'
-import { fakeStore, isPut } from './support.ts'
+import { fakeStore, faultsFor, isPut, refusal } from './support.ts'
 
 /** Puts that end when they are told to. */
 function slowPuts() {
@@ -58,4 +58,16 @@ t.test('a hundred that put one object at once take two calls', async (t) => {
   await Promise.all(Array.from({ length: 100 }, async (_, i) => store.put('tag', [bytes(`${i}`)])))
   t.equal(await textOf(store, 'tag'), '99')
   t.equal(fake.requests.filter(isPut).length, 2)
+})
+
+t.test('an object that others put all the time is asked for longer, and then given up', async (t) => {
+  const { store, fake } = await fakeStore(t)
+  const busy = refusal(429, 'The object images/tag exceeded the rate limit', 'rateLimitExceeded')
+  fake.fault = faultsFor(isPut, 12, busy)
+  await store.put('tag', [bytes('x')])
+  t.equal(fake.requests.length, 13)
+  fake.fault = () => busy
+  fake.requests.length = 0
+  await t.rejects(store.put('tag', [bytes('x')]), { name: 'StorageUnavailable', message: /429/ })
+  t.equal(fake.requests.length, 15)
 })

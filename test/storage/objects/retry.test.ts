@@ -132,3 +132,14 @@ t.test('a store that refuses is not dead, nor is one that answers others', async
   }
   t.equal(calls.length, 110)
 })
+
+t.test('a store that wants fewer changes of one object is not dead, however often it says so', async (t) => {
+  const { call, wait, calls } = scene()
+  const limited = () => new Failure({ code: 'rateLimitExceeded', isPassing: true, isAlive: true })
+  for (let i = 0; i < 5; i++) {
+    wait(10_000)
+    await t.rejects(call(...Array.from({ length: 5 }, limited)))
+  }
+  t.equal(calls.length, 25)
+  t.equal(await call(), 'done')
+})
