@@ -73,7 +73,7 @@ export function objectStorage(store: ObjectStore, options: ObjectStorageOptions)
             asideFolder ??= `${DRAFTS}${randomUUID()}`
             return `${asideFolder}/${index}`
           },
-          put: store.put,
+          put: async (name, bytes) => store.put(name, bytes),
           get: (name) => readObject(store, name)
         },
         async send(index, bytes) {
