@@ -28,7 +28,7 @@ t.teardown(() => berth.stop())
 async function judge(fault: Partial<Fault>, ids: readonly string[], seed: string): Promise<Result[]> {
   const faulty = await startFaulty(berth.url, fault)
   // Only what never answers has to wait for this.
-  const client = createClient({ timeoutMs: fault.request === undefined ? 20_000 : 2_000 })
+  const client = createClient({ timeoutMs: fault.request === undefined ? 20_000 : 5_000 })
   const { credentials } = berth
   const cases = CASES.filter(({ id }) => ids.includes(id))
   try {
