@@ -136,7 +136,7 @@ t.test('what a case made is taken away again, or named', async (t) => {
   const deleted: (string | undefined)[] = []
   const server = createServer(({ method, url }, response) => {
     if (method === 'DELETE') deleted.push(url)
-    if (method === 'POST') response.writeHead(202, { location: '/v2/a/blobs/uploads/1?state=1' }).end()
+    if (method === 'POST') response.writeHead(202, { location: `${url}1?state=1` }).end()
     else if (method === 'PATCH') response.writeHead(202, location).end()
     else if (method === 'PUT') response.writeHead(201).end()
     else response.writeHead(url?.includes('uploads') ? 204 : 405).end()
@@ -149,10 +149,12 @@ t.test('what a case made is taken away again, or named', async (t) => {
     await repository.putManifest('sha256:2', { bytes: Buffer.from('{}'), digest: '', mediaType: 'a/b' })
     const upload = new URL('/v2/a/blobs/uploads/', registry)
     await repository.patch(locationOf(await bare('POST', upload)), Buffer.from('x'))
+    await bare('POST', new URL('/v2/b/blobs/uploads/', registry))
   })
   const subject = { registry, client, credentials: undefined, repository: 'a', seed: 's' }
   const [result] = await runCases([leaving], subject)
-  t.strictSame(deleted, [location.location, '/v2/a/s/x/manifests/sha256:1'], 'one refusal speaks for all')
+  const uploads = [location.location, '/v2/b/blobs/uploads/1?state=1']
+  t.strictSame(deleted, [...uploads, '/v2/a/s/x/manifests/sha256:1'], 'one refusal speaks for all')
   t.strictSame(result?.left, ['/v2/a/s/x/manifests/sha256:1', '/v2/a/s/x/manifests/sha256:2'])
   const lines: string[] = []
   printTable([result as Result], (line) => lines.push(line))
