@@ -7,10 +7,10 @@ import { pem } from '../../kubernetes/faulty-server.ts'
 export const TLS = { key: pem('server.key'), cert: pem('server.crt') }
 
 /** Gives tokens, as Microsoft Entra does. @param tokenOf of the how manieth request */
-export async function startAuthority(t: Test, tokenOf = (count: number) => `token-${count}`) {
+export async function startAuthority(t: Test, tokenOf = (count: number) => `token-${count}`, tls = TLS) {
   const asked: URLSearchParams[] = []
   let refusal: { status: number; body: unknown } | undefined
-  const server = createServer(TLS, async (request, response) => {
+  const server = createServer(tls, async (request, response) => {
     const base = `https://127.0.0.1:${(server.address() as AddressInfo).port}/tenant`
     const chunks: Buffer[] = []
     for await (const chunk of request) chunks.push(chunk)

@@ -1,12 +1,16 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import { openClient } from '../../../storage/azure/client.ts'
+import { judge } from '../../../storage/azure/faults.ts'
+import { createSign } from '../../../storage/azure/signing.ts'
 import { azureStorage, openAzureStore } from '../../../storage/azure.ts'
+import { createRetrying } from '../../../storage/objects/retry.ts'
 import type { AzureOptions } from '../../../storage/options.ts'
 import { pem, pemPath } from '../../kubernetes/faulty-server.ts'
 import { noise, text } from '../bodies.ts'
 import { startAuthority, TLS } from './authority.ts'
-import { startFakeService } from './fake-service.ts'
+import { ACCOUNT, startFakeService } from './fake-service.ts'
 import { optionsFor, surroundings } from './fresh.ts'
 
 async function start(t: Test, more: Partial<AzureOptions>) {
@@ -136,4 +140,46 @@ t.test('skipverify takes any certificate of the service, and without it none', a
     message: /certificate is not trusted.*SSL_CERT_FILE/
   })
   t.ok(await openAzureStore({ ...options, skipverify: true }, surroundings()))
+})
+
+t.test('with skipverify, no secret goes to whoever gives tokens without a good certificate', async (t) => {
+  const tls = { key: pem('other-server.key'), cert: pem('other-server.crt') }
+  const authority = await startAuthority(t, () => 'token', tls)
+  const service = await startFakeService(t, tls)
+  const options = optionsFor(service, service.createContainer(), {
+    credentials: CLIENT_SECRET,
+    skipverify: true
+  })
+  const around = surroundings({ env: { AZURE_AUTHORITY_HOST: authority.url } })
+  await t.rejects(openAzureStore(options, around), { message: /no token could be had/ })
+  t.strictSame(authority.asked, [])
+})
+
+t.test('the key that an identity signs by is renewed in time', async (t) => {
+  const { service, options, around } = await start(t, { credentials: CLIENT_SECRET })
+  const client = await openClient(options, around.env)
+  t.teardown(() => client.close())
+  let time = Date.now()
+  const call = createRetrying({ judge, pause: async () => {} })
+  const sign = createSign({ client, account: ACCOUNT, call, warn: around.log.warn, now: () => time })
+  const keys = (): number => service.operations.filter((name) => name === 'GetUserDelegationKey').length
+  const hours = async (passed: number, seconds: number): Promise<void> => {
+    time += passed * 3_600_000
+    const url = new URL((await sign('k', seconds)) ?? '')
+    const [signed, key] = ['se', 'ske'].map((name) => Date.parse(url.searchParams.get(name) ?? ''))
+    t.ok((signed ?? 0) <= (key ?? 0), 'nothing is signed for longer than the key is good')
+  }
+  await hours(0, 600)
+  await hours(47.4, 600)
+  t.equal(keys(), 1)
+  await hours(0.2, 600)
+  t.equal(keys(), 2)
+  service.fault = ({ operation }) =>
+    operation === 'GetUserDelegationKey' ? { status: 403, code: 'AuthorizationFailure' } : undefined
+  time += 48 * 3_600_000
+  t.equal(await sign('k', 600), undefined)
+  service.fault = undefined
+  t.equal(await sign('k', 600), undefined)
+  await hours(0.1, 600)
+  t.equal(keys(), 4, 'after five minutes it is asked for again')
 })
