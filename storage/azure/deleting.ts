@@ -36,9 +36,9 @@ export function createDeleteAll({ container, blobAt, call, remove }: DeletingOpt
         return status !== 202 && errorCode !== 'BlobNotFound'
       })
     } catch (error) {
-      const { status } = faultOf(error)
+      const { status, code } = faultOf(error)
       // Some kinds of accounts and some other servers know no batches.
-      if (![400, 404, 405, 409, 501].includes(status)) throw error
+      if (![400, 404, 405, 409, 501].includes(status) || code === 'ContainerNotFound') throw error
       takesBatches = false
       return keys
     }

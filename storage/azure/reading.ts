@@ -35,6 +35,8 @@ export async function openBlob(
   const { readableStreamBody: body, contentRange, contentLength, etag, metadata } = answer
   if (body === undefined || etag === undefined)
     throw new TypeError('Azure answered without a body or an ETag')
+  // Until somebody reads, nobody listens, and the process would end with a connection that breaks.
+  body.on('error', () => {})
   if (isFolder(metadata)) {
     ;(body as Destroyable).destroy()
     return undefined

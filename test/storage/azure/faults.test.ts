@@ -183,6 +183,15 @@ t.test('case 15: a reader whose connection breaks goes on at the right byte', as
   t.equal(service.operations.filter((name) => name === 'GetBlob').length, 3)
 })
 
+t.test('a connection that breaks before anybody reads is told to who does', async (t) => {
+  const { service, store, blobs } = await start(t)
+  blobs?.set('k', newBlob(noise(1 << 20)))
+  service.fault = () => ({ status: 200, cutAfter: 10 })
+  const opened = await store.get('k')
+  await new Promise((resolve) => setTimeout(resolve, 100))
+  await t.rejects(gather(opened!.chunks))
+})
+
 t.test('what a batch does not delete is deleted by itself', async (t) => {
   const { service, store, blobs, calls } = await start(t)
   const keys = Array.from({ length: 300 }, (_, i) => `f/${i}`)
