@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer as createSecureServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { listOf } from './fake-lists.ts'
 import { checkSignature } from './signed-urls.ts'
@@ -54,14 +56,21 @@ export interface FakeGcs {
 
 const MAX_SOURCES = 32
 
+const certificate = (name: string): string =>
+  readFileSync(new URL(`../../kubernetes/tls/${name}`, import.meta.url), 'utf8')
+/** For `kubernetes.default.svc`. */
+const TLS = { cert: certificate('server.crt'), key: certificate('server.key') }
+export const AUTHORITY = new URL('../../kubernetes/tls/ca.crt', import.meta.url).pathname
+
 /**
  * One bucket of Google Cloud Storage, as the JSON API's reference describes it: as much of it as berth uses, in memory,
  * with both prefixes that clients know. Addresses signed by V4 are verified.
  */
-export async function startFakeGcs(bucket = 'images'): Promise<FakeGcs> {
+export async function startFakeGcs(bucket = 'images', { isEncrypted = false } = {}): Promise<FakeGcs> {
   let clock = Date.now() * 1000
   const objects = new Map<string, Kept>()
-  const server = createServer((request, response) => {
+  const server = isEncrypted ? createSecureServer(TLS) : createServer()
+  server.on('request', (request: IncomingMessage, response: ServerResponse) => {
     serve(request, response).catch((error: unknown) => {
       if (!response.headersSent) response.writeHead(500)
       response.end(String(error))
@@ -71,7 +80,7 @@ export async function startFakeGcs(bucket = 'images'): Promise<FakeGcs> {
   const { port } = server.address() as AddressInfo
 
   const fake: FakeGcs = {
-    url: `http://127.0.0.1:${port}`,
+    url: `http${isEncrypted ? 's' : ''}://127.0.0.1:${port}`,
     objects,
     requests: [],
     fault: () => undefined,
