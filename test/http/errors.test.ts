@@ -32,13 +32,13 @@ async function failing(t: Test): Promise<Berth & { fail(error: Error, only?: Reg
   }
 }
 
-/** Every request that needs the storage to read or to write. */
-async function everyRequest(world: Berth): Promise<[string, () => Promise<Answer>][]> {
-  const { ask } = world
-  const { digest, bytes } = await pushImage(world, 'a', 'v1')
-  const { layers } = await image(world, 'a')
+/** Every request that needs the storage to read or to write: what is there was pushed to another process. */
+async function everyRequest(t: Test, { ask, storage }: Berth): Promise<[string, () => Promise<Answer>][]> {
+  const another = await berth(t, { storage })
+  const { digest, bytes } = await pushImage(another, 'a', 'v1')
+  const { layers } = await image(another, 'a')
   const layer = layers[0]?.digest ?? ''
-  const { location } = await startUpload(world, 'a')
+  const { location } = await startUpload(another, 'a')
   const headers = { 'content-type': OCI_IMAGE }
   return [
     ['HEAD blob', () => ask('HEAD', `/v2/a/blobs/${layer}`)],
@@ -64,7 +64,7 @@ async function everyRequest(world: Berth): Promise<[string, () => Promise<Answer
 
 t.test('a storage that does not answer is 503 UNAVAILABLE with Retry-After on every request', async (t) => {
   const world = await failing(t)
-  const requests = await everyRequest(world)
+  const requests = await everyRequest(t, world)
   world.fail(new StorageUnavailable('/secret/path: EIO'))
   for (const [title, request] of requests) {
     const answer = await request()
@@ -77,7 +77,7 @@ t.test('a storage that does not answer is 503 UNAVAILABLE with Retry-After on ev
 
 t.test('a full storage is 507 UNAVAILABLE on every request that writes', async (t) => {
   const world = await failing(t)
-  const requests = await everyRequest(world)
+  const requests = await everyRequest(t, world)
   world.fail(new StorageFull('ENOSPC'), /^(write|begin|append|commit) /)
   for (const [title, request] of requests.filter(([title]) => /^P/.test(title) && title !== 'POST mount')) {
     t.equal(refusal(await request()), '507 UNAVAILABLE', title)
@@ -91,7 +91,7 @@ t.test(
   'a fault of the server is a bare 500 UNKNOWN that tells the client nothing of the inside',
   async (t) => {
     const world = await failing(t)
-    const requests = await everyRequest(world)
+    const requests = await everyRequest(t, world)
     world.fail(new TypeError('secret is not a function'))
     for (const [title, request] of requests) {
       const answer = await request()

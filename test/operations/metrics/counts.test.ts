@@ -20,9 +20,10 @@ const counters = (recorder: Recorder): Record<string, number> =>
 
 t.test('a cache tells what it knew', async (t) => {
   const recorder = createRecorder()
-  const { blobs } = createRegistry(memoryStorage(), { lookups: countLookups(recorder) })
+  const storage = memoryStorage()
+  const { blobs } = createRegistry(storage, { lookups: countLookups(recorder) })
   const digest = digestOf('a layer') as never
-  await blobs.write('a/b' as never, digest, [Buffer.from('a layer')])
+  await createRegistry(storage).blobs.write('a/b' as never, digest, [Buffer.from('a layer')])
   for (let i = 0; i < 3; i++) await blobs.get('a/b' as never, digest)
   const seen = counters(recorder)
   t.equal(seen['scopedDigestCache Miss'], 1)
