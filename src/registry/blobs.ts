@@ -3,8 +3,9 @@ import type { Body, ByteRange, StorageDriver } from '../../storage/driver.ts'
 import { algorithmOf, createHasher, type Digest, digestOf } from '../oci/digest.ts'
 import { RegistryError } from '../oci/error.ts'
 import { isName, type RepositoryName } from '../oci/name.ts'
-import { blobKey, layerLinkKey, layersKey } from './layout.ts'
+import { blobKey, layerLinkKey, layersKey, revisionsKey } from './layout.ts'
 import { createMemory, EXISTENCE_TTL_MS, type Links, type OnLookup } from './links.ts'
+import { listDigests } from './listing.ts'
 import type { Siblings } from './siblings.ts'
 
 /** A blob that a repository holds, and its size in bytes. */
@@ -105,6 +106,15 @@ export function createBlobs(
     lastSeen.set(digest, name)
   }
 
+  /** distribution 2's garbage collector overlooks a repository without any layer link, and removes its manifests: one
+   *  of these is linked in place of the last layer. (In a folder an empty folder would do.) */
+  async function keepLayers(name: RepositoryName, removed: Digest): Promise<void> {
+    const [left] = await storage.list(layersKey(name), { limit: 1 })
+    if (left !== undefined) return
+    const other = (await listDigests(storage, revisionsKey(name))).find((digest) => digest !== removed)
+    if (other !== undefined) await links.write(layerLinkKey(name, other), other)
+  }
+
   return {
     async get(name, digest) {
       const link = await linked.recall(`${name}@${digest}`, () => lookForLink(name, digest))
@@ -149,6 +159,7 @@ export function createBlobs(
 
     async delete(name, digest) {
       const wasThere = await storage.delete(layerLinkKey(name, digest), { within: layersKey(name) })
+      if (wasThere) await keepLayers(name, digest)
       await linked.forget(`${name}@${digest}`)
       if (!wasThere) throw new RegistryError('BLOB_UNKNOWN', digest)
     }

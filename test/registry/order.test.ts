@@ -1,5 +1,16 @@
 import t from 'tap'
-import { A, digestOf, hexOf, imageOf, push, REPOSITORIES, V1, type World, world } from './support.ts'
+import {
+  A,
+  digestOf,
+  hexOf,
+  imageOf,
+  OCI_INDEX,
+  push,
+  REPOSITORIES,
+  V1,
+  type World,
+  world
+} from './support.ts'
 
 /** The calls that change the storage, in their order, while `work` is done; blobs without their folders. */
 async function changes({ before }: World, work: () => Promise<unknown>): Promise<string[]> {
@@ -108,5 +119,32 @@ t.test(
       t.same((await it.another().manifests.get(A, V1)).bytes, bytes)
     }
     t.ok(completed, 'every call was cut at once')
+  }
+)
+
+t.test(
+  'a repository with manifests keeps a layer link, or distribution 2 would collect them (1.6)',
+  async (t) => {
+    const it = world()
+    const { blobs, manifests } = it.registry
+    const layer = digestOf('layer')
+    await blobs.write(A, layer, [Buffer.from('layer')])
+    const index = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX, manifests: [] }))
+    const { digest } = await manifests.put(A, {
+      bytes: index,
+      contentType: OCI_INDEX,
+      digest: undefined,
+      tags: [V1]
+    })
+    await blobs.delete(A, digest).catch(() => {})
+    await blobs.delete(A, layer)
+    t.strictSame(await it.storage.list(`${REPOSITORIES}/a/_layers/sha256`), [hexOf(digest)])
+    await manifests.delete(A, digest)
+    await blobs.delete(A, digest)
+    t.strictSame(
+      await it.storage.list(`${REPOSITORIES}/a/_layers`),
+      [],
+      'without manifests there is nothing to keep'
+    )
   }
 )

@@ -1,14 +1,18 @@
 // CNCF distribution's garbage collector over a folder that berth filled: it removes what nothing refers to, and
 // nothing else. It runs while no registry does, as it must.
 import { deepEqual, equal, ok } from 'node:assert/strict'
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
 import { createKinds } from '../support/kinds.ts'
-import { dockerRegistryConfig, run, scratch, startBerth } from '../support/processes.ts'
+import {
+  dockerRegistryConfig,
+  dockerRegistryEnvironment,
+  run,
+  scratch,
+  startBerth
+} from '../support/processes.ts'
 import { seeded } from '../support/random.ts'
 import { step } from '../support/steps.ts'
 import { createStock, type Described, digestOf, MEDIA_TYPES } from '../support/stock.ts'
-import { claimEverything } from './owned.ts'
+import { claimEverything, openOurs } from './owned.ts'
 
 /** @param command the program of CNCF distribution that collects */
 export async function checkGarbageCollection(command: string): Promise<void> {
@@ -43,8 +47,8 @@ export async function checkGarbageCollection(command: string): Promise<void> {
 
   await step('a real run comes to its end and removes the garbage', async () => {
     await collect()
-    for (const digest of live) ok(existsSync(fileOf(digest)), `${digest} is there`)
-    for (const { digest } of garbage) ok(!existsSync(fileOf(digest)), `${digest} is gone`)
+    for (const digest of live) ok(await isThere(digest), `${digest} is there`)
+    for (const { digest } of garbage) ok(!(await isThere(digest)), `${digest} is gone`)
   })
 
   await step('repositories belong to the namespaces that they belonged to', checkOwners)
@@ -144,11 +148,13 @@ export async function checkGarbageCollection(command: string): Promise<void> {
   }
 
   function collect(...options: string[]): ReturnType<typeof run> {
-    return run(command, ['garbage-collect', ...options, dockerRegistryConfig(root, 0)])
+    const env = dockerRegistryEnvironment(root)
+    return run(command, ['garbage-collect', ...options, dockerRegistryConfig(root, 0)], { env })
   }
 
-  function fileOf(digest: string): string {
+  async function isThere(digest: string): Promise<boolean> {
     const [algorithm = '', hex = ''] = digest.split(':')
-    return join(root, 'docker/registry/v2/blobs', algorithm, hex.slice(0, 2), hex, 'data')
+    const key = `docker/registry/v2/blobs/${algorithm}/${hex.slice(0, 2)}/${hex}/data`
+    return (await (await openOurs(root)).size(key)) !== undefined
   }
 }

@@ -10,11 +10,12 @@ import { claimEverything } from './owned.ts'
 type Start = (root: string) => Promise<RunningServer>
 const startOurs: Start = (root) => startBerth({ root })
 
-/** @param command the program of CNCF distribution to take turns with */
-export async function checkTurns(command: string): Promise<void> {
+/** @param command the program of CNCF distribution to take turns with
+ *  @param emptyLayer whether it can store an empty one */
+export async function checkTurns(command: string, { emptyLayer = true } = {}): Promise<void> {
   const startTheirs: Start = (root) => startDockerRegistry(root, command)
-  await takeTurns('berth', startOurs, 'distribution', startTheirs)
-  await takeTurns('distribution', startTheirs, 'berth', startOurs)
+  await takeTurns('berth', startOurs, 'distribution', startTheirs, emptyLayer)
+  await takeTurns('distribution', startTheirs, 'berth', startOurs, emptyLayer)
   await sha512(startTheirs)
   await referrers(startTheirs)
 }
@@ -77,7 +78,8 @@ async function takeTurns(
   first: string,
   startFirst: Start,
   second: string,
-  startSecond: Start
+  startSecond: Start,
+  emptyLayer: boolean
 ): Promise<void> {
   const root = scratch()
   const stock = createStock()
@@ -92,7 +94,7 @@ async function takeTurns(
   let deletable = { name: '', digest: '' }
   await turn(startFirst, () =>
     step(`${first} stores images of every kind`, async () => {
-      deletable = await kinds.common('first')
+      deletable = await kinds.common('first', { emptyLayer })
       await stock.verify()
     })
   )
@@ -102,7 +104,7 @@ async function takeTurns(
     await step(`${second} adds to it, and deletes from it`, async () => {
       await stock.deleteManifest(deletable.name, deletable.digest)
       await kinds.image('first/image', { tags: ['latest', 'by-the-other'] })
-      deletable = await kinds.common('second')
+      deletable = await kinds.common('second', { emptyLayer })
       await stock.verify()
     })
   })

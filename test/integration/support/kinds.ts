@@ -7,7 +7,7 @@ export interface Kinds {
   /** An image for each of two platforms, and the index of both. */
   platforms(name: string, tags: readonly string[], docker?: boolean): Promise<Described>
   /** What CNCF distribution 2.8 and berth both accept. Gives an image that may be deleted again. */
-  common(place: string): Promise<{ name: string; digest: string }>
+  common(place: string, options?: { emptyLayer?: boolean }): Promise<{ name: string; digest: string }>
   /** What belongs to another manifest of the repository, pushed by digest unless tags are given. */
   referrer(name: string, subject: Described, tags?: readonly string[]): Promise<Described>
 }
@@ -48,7 +48,7 @@ export function createKinds(stock: Stock, random: Random): Kinds {
       return stock.manifest(name, { artifactType, config, layers, subject }, { tags })
     },
 
-    async common(place) {
+    async common(place, { emptyLayer = true } = {}) {
       const name = `${place}/image`
       const deletable = await kinds.image(name, { tags: ['v1', 'latest'] })
       const kept = await kinds.image(name, { tags: ['V2_x.y-z'] })
@@ -65,11 +65,11 @@ export function createKinds(stock: Stock, random: Random): Kinds {
         tags: ['nested']
       })
 
-      // The same blobs in two repositories, one of them empty.
+      // The same blobs in two repositories, one of them empty where that can be.
       const shared = random.bytes(3000)
       for (const repository of [`${place}/a`, name]) {
         const config = { ...(await stock.blob(repository, shared)), mediaType: MEDIA_TYPES.config }
-        const layers = [await stock.blob(repository, Buffer.alloc(0))]
+        const layers = [await stock.blob(repository, Buffer.alloc(emptyLayer ? 0 : 1))]
         await stock.manifest(repository, { config, layers }, { tags: ['shared'] })
       }
       return { name, digest: deletable.digest }

@@ -9,7 +9,7 @@ import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isListening } from './sockets.ts'
-import { storageSettings } from './storage.ts'
+import { storageSettings, testStorage } from './storage.ts'
 import { eventually } from './verdict.ts'
 import { processTree } from './vitals.ts'
 
@@ -345,6 +345,19 @@ export function dockerRegistryConfig(root: string, port: number): string {
   return file
 }
 
+/** What lets it use what berth uses in place of the folder of that file, where that is an object store. */
+export function dockerRegistryEnvironment(root: string): Record<string, string | undefined> {
+  const env = { ...neutralEnvironment(), OTEL_TRACES_EXPORTER: 'none', AWS_CA_BUNDLE: undefined }
+  const storage = testStorage()
+  if (storage === undefined) return env
+  return {
+    ...env,
+    ...storageSettings(root),
+    REGISTRY_STORAGE_DELETE_ENABLED: 'true',
+    ...(storage.driver === 'S3' && { REGISTRY_STORAGE_S3_FORCEPATHSTYLE: 'true' })
+  }
+}
+
 /** Starts CNCF distribution over a folder: Debian's (2.8) unless another program of it is named. */
 export async function startDockerRegistry(
   root: string,
@@ -355,7 +368,7 @@ export async function startDockerRegistry(
   return startServer({
     command,
     args: ['serve', dockerRegistryConfig(root, port)],
-    env: { ...neutralEnvironment(), OTEL_TRACES_EXPORTER: 'none', ...env },
+    env: { ...dockerRegistryEnvironment(root), ...env },
     scheme,
     port,
     root,
