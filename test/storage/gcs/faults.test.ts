@@ -4,7 +4,7 @@ import { ConditionFailed, type ObjectStore } from '../../../storage/objects/stor
 import { bytes, gather, noise } from '../bodies.ts'
 import { textOf } from '../objects/contract/whole-objects.ts'
 import { tidyStorage } from '../objects/driver-contract.ts'
-import { fakeStore, faultsFor, isMedia, isPut, refusal } from './support.ts'
+import { fakeStore, faultsFor, gcsStore, isMedia, isPut, refusal } from './support.ts'
 
 const CALLS: [string, (store: ObjectStore) => Promise<unknown>][] = [
   ['head', async (store) => store.head('k')],
@@ -150,16 +150,22 @@ t.test('case 15: a connection that breaks in the middle of an object is replaced
   t.equal(fake.requests.length, 3)
 })
 
-t.test('a store that falls silent is left, and who reads slowly is not', async (t) => {
-  const { store, fake } = await fakeStore(t, { silenceMs: 100 })
+t.test('who reads slowly is not taken for a store that is silent', async (t) => {
+  const { store, fake } = await fakeStore(t)
   await store.put('k', [noise(8 << 20)])
-  const opened = await store.get('k')
+  const impatient = gcsStore(fake.url, '', { silenceMs: 2_000 })
+  t.teardown(impatient.close)
+  const opened = await impatient.get('k')
   let length = 0
   for await (const chunk of opened!.chunks) {
-    if (length === 0) await new Promise((resolve) => setTimeout(resolve, 400))
+    if (length === 0) await new Promise((resolve) => setTimeout(resolve, 3_000))
     length += chunk.length
   }
   t.equal(length, 8 << 20)
+})
+
+t.test('a store that falls silent is left', async (t) => {
+  const { store, fake } = await fakeStore(t, { silenceMs: 100 })
   fake.fault = () => 'silence'
   await t.rejects(store.head('k'), { name: 'StorageUnavailable', message: /nothing came for 0\.1 s/ })
 })
