@@ -14,4 +14,6 @@ export async function forkFakeGcs(t: Test): Promise<string> {
 if (process.send !== undefined && import.meta.main) {
   const { url } = await startFakeGcs()
   process.send(url)
+  // Whoever started it may be killed.
+  process.once('disconnect', () => process.exit())
 }
