@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { startAzurite } from './support/azurite.ts'
 import { startFakeGcsServer } from './support/gcs-server.ts'
 import { startMinio } from './support/s3-servers.ts'
 import { type TestStorage, toEnvironment } from './support/storage.ts'
@@ -13,7 +14,11 @@ import { type TestStorage, toEnvironment } from './support/storage.ts'
  * hold as well: REGISTRY_STORAGE_REDIRECT_DISABLE=true is for clients of ours, which do not follow redirects.
  */
 
-const STORES: Record<string, () => Promise<{ storage: TestStorage; stop(): Promise<void> }>> = { s3, gcs }
+const STORES: Record<string, () => Promise<{ storage: TestStorage; stop(): Promise<void> }>> = {
+  s3,
+  gcs,
+  azure
+}
 
 async function s3() {
   const { server, bucket, accesskey, secretkey } = await startMinio()
@@ -37,6 +42,18 @@ async function gcs() {
     STORAGE_EMULATOR_HOST: server.url
   }
   return { storage: { driver: 'GCS', settings }, stop: server.stop }
+}
+
+async function azure() {
+  const { server, account, key, url, createContainer } = await startAzurite()
+  const settings = {
+    REGISTRY_STORAGE: 'azure',
+    REGISTRY_STORAGE_AZURE_ACCOUNTNAME: account,
+    REGISTRY_STORAGE_AZURE_ACCOUNTKEY: key,
+    REGISTRY_STORAGE_AZURE_CONTAINER: await createContainer(),
+    REGISTRY_STORAGE_AZURE_SERVICEURL: url
+  }
+  return { storage: { driver: 'AZURE', settings }, stop: server.stop }
 }
 
 const [name = '', command, ...args] = process.argv.slice(2)
