@@ -62,6 +62,10 @@ function handlerFor(url: URL, env: Environment, skipverify: boolean) {
   }
 }
 
+const ignore = (): void => {}
+/** What is to be said of a fault is said where it is caught; without one the SDK writes to the console. */
+const SILENT = { debug: ignore, info: ignore, warn: ignore, error: ignore }
+
 /** @throws ProxyError, TrustError */
 export async function connect(options: S3Options, env: Environment): Promise<Connection> {
   const { bucket, forcepathstyle, useragent } = options
@@ -85,6 +89,7 @@ export async function connect(options: S3Options, env: Environment): Promise<Con
     useGlobalEndpoint: false,
     useArnRegion: true,
     maxAttempts: 1,
+    logger: SILENT,
     expectContinueHeader: false,
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
