@@ -15,6 +15,8 @@ export interface Options {
   /** Measures run in this one setup if it is not plain; each in its own ones otherwise. */
   tls: boolean
   accessLog: boolean
+  /** The object store that all store in; a folder each if absent. */
+  storage: string | undefined
 }
 
 const USAGE = `npm run bench -- [options]: berth beside other registries, on one disk, in turns
@@ -25,6 +27,7 @@ const USAGE = `npm run bench -- [options]: berth beside other registries, on one
   --rounds N      how often each takes its turn (3)
   --tls           everything with TLS, instead of what is measured with it anyway
   --access-log    everything with the access log on, likewise
+  --storage s3    on one object store (or gcs, azure), without redirects, in place of folders
   --big SIZE      the large blobs in flight (1GiB); 8 are pushed and one is kept for each contender
   --into FILE     adds to the results of an earlier run, or measures some of them again
   --help
@@ -42,6 +45,7 @@ export function parseOptions(args: readonly string[]): Options | undefined {
       rounds: { type: 'string' },
       tls: { type: 'boolean', default: false },
       'access-log': { type: 'boolean', default: false },
+      storage: { type: 'string' },
       big: { type: 'string' },
       into: { type: 'string' },
       help: { type: 'boolean', default: false }
@@ -66,7 +70,8 @@ export function parseOptions(args: readonly string[]): Options | undefined {
     peers,
     into: values.into,
     tls: values.tls,
-    accessLog: values['access-log']
+    accessLog: values['access-log'],
+    storage: values.storage
   }
 }
 

@@ -1,3 +1,8 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { CHECKOUT } from '../test/integration/support/processes.ts'
+import { testStorage } from '../test/integration/support/storage.ts'
 import { alternate } from './alternate.ts'
 import { isInstalled } from './commands.ts'
 import { CONTENDERS, type Contender, REFERENCES } from './contenders.ts'
@@ -82,7 +87,7 @@ function groupsOf(sizes: Sizes): Group[] {
 
 /** Those that are named, or all that can run here, with Debian's registry only where there is no newer one. */
 async function findContenders(
-  { peers }: Options,
+  { peers, storage }: Options,
   versions: Record<string, string>,
   leaveOut: (what: string) => void
 ): Promise<Contender[]> {
@@ -91,6 +96,7 @@ async function findContenders(
     const isSecondReference = REFERENCES.indexOf(contender.name) > 0
     const hasReference = found.some(({ name }) => REFERENCES.includes(name))
     if (peers === undefined ? isSecondReference && hasReference : !peers.includes(contender.name)) continue
+    if (storage !== undefined && contender.layout !== 'distribution') continue
     try {
       versions[contender.name] = `${contender.title}: ${await contender.version()}`
       console.log(`${contender.name}: ${versions[contender.name]}`)
@@ -102,7 +108,15 @@ async function findContenders(
   return found
 }
 
-function isChosen(measure: Measure, { only, quick }: Options, leaveOut: (what: string) => void): boolean {
+/** They look at files, or make them. */
+const ON_FOLDERS = /^(pull-cold|tags-|catalog-)/
+
+function isChosen(
+  measure: Measure,
+  { only, quick, storage }: Options,
+  leaveOut: (what: string) => void
+): boolean {
+  if (storage !== undefined && ON_FOLDERS.test(measure.name)) return false
   const isNamed = only?.some((name) => measure.name === name || measure.name.startsWith(`${name}-`))
   if (!(isNamed ?? (!quick || measure.quick))) return false
   const missing = measure.tools.filter((tool) => !isInstalled(tool))
@@ -124,4 +138,16 @@ function bySetup(measures: readonly Measure[], { tls, accessLog, quick }: Option
 }
 
 const options = parseOptions(process.argv.slice(2))
-if (options !== undefined) await main(options)
+if (options?.storage === undefined || testStorage() !== undefined) {
+  if (options !== undefined) await main(options)
+} else process.exitCode = await runOn(options.storage)
+
+/** Once more, with an object store that lives as long. */
+async function runOn(store: string): Promise<number> {
+  const script = join(CHECKOUT, 'test/integration/with-storage.ts')
+  const args = [script, store, process.execPath, ...process.argv.slice(1)]
+  const env = { ...process.env, REGISTRY_STORAGE_REDIRECT_DISABLE: 'true' }
+  const child = spawn(process.execPath, args, { stdio: 'inherit', env })
+  await once(child, 'exit')
+  return child.exitCode ?? 1
+}
