@@ -1,6 +1,7 @@
 import { Agent as HttpAgent, type IncomingMessage, request as requestHttp } from 'node:http'
 import { Agent as HttpsAgent, request as requestHttps } from 'node:https'
 import { agentOptions, type HttpProxy } from '../../src/outgoing/proxy.ts'
+import { endWhenSilent } from '../objects/silence.ts'
 
 export interface Message {
   method: 'GET' | 'POST' | 'DELETE'
@@ -59,16 +60,14 @@ export function createExchanging(
       if (!socket.connecting) return clearTimeout(connecting)
       socket.once(isSecure ? 'secureConnect' : 'connect', () => clearTimeout(connecting))
     })
+    let isAnswered = false
     call.setTimeout(silenceMs, () => {
-      // Whoever reads slowly is silent as well, and no fault of the store's.
-      if (answer === undefined || answer.readableLength === 0) {
-        call.destroy(timeout(`nothing came for ${silenceMs / 1000} s`))
-      }
+      if (!isAnswered) call.destroy(timeout(`nothing came for ${silenceMs / 1000} s`))
     })
-    let answer: IncomingMessage | undefined
-    call.on('response', (message) => {
-      answer = message
-      resolve(message)
+    call.on('response', (answer) => {
+      isAnswered = true
+      endWhenSilent(answer, silenceMs)
+      resolve(answer)
     })
     call.on('error', reject)
     signal.addEventListener('abort', end, { once: true })

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
 import {
   DeleteObjectCommand,
   GetObjectCommand,
@@ -9,6 +10,7 @@ import {
 } from '@aws-sdk/client-s3'
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner'
 import type { ByteRange } from '../driver.ts'
+import { endWhenSilent, SILENCE_MS } from '../objects/silence.ts'
 import { ConditionFailed, type ObjectStore, type Opened } from '../objects/store.ts'
 import type { S3Options } from '../options.ts'
 import { createAssembly } from './assembly.ts'
@@ -36,12 +38,14 @@ const SEEN_MS = 10_000
 
 const NOTHING = async (): Promise<undefined> => undefined
 
-/** @param conditions may be changed later, as they become known */
+/** @param conditions may be changed later, as they become known
+ *  @param silenceMs as `endWhenSilent` has it */
 export function createStore(
   connection: Connection,
   calls: Calls,
   options: S3Options,
-  conditions: Conditions
+  conditions: Conditions,
+  silenceMs = SILENCE_MS
 ): ObjectStore & Required<Pick<ObjectStore, 'parts' | 'abortParts'>> {
   const { bucket: Bucket } = options
   const { call } = calls
@@ -103,7 +107,9 @@ export function createStore(
     if (answer?.Body === undefined) return undefined
     const { ContentLength = 0, ContentRange = '', ETag = '', Body } = answer
     const size = Number(/\/(\d+)$/.exec(ContentRange)?.[1] ?? ContentLength)
-    return { size, version: ETag, chunks: Body as AsyncIterable<Uint8Array> }
+    const chunks = Body as IncomingMessage
+    endWhenSilent(chunks, silenceMs)
+    return { size, version: ETag, chunks }
   }
 
   /** A condition failed, after an earlier try whose answer was lost: perhaps it was that which made the object. */

@@ -26,7 +26,7 @@ export type Fault =
   | 'cut before'
   | 'cut after'
   | 'silence'
-  | { cutAt: number }
+  | { cutAt: number; stays?: boolean }
 
 export interface FakeRequest {
   method: string
@@ -118,7 +118,8 @@ export async function startFakeGcs(bucket = 'images', { isEncrypted = false } = 
     if (fault === 'cut after') return void incoming.socket.destroy()
     response.writeHead(answer.status, { 'content-length': answer.body.length, ...answer.headers })
     if (fault !== undefined) {
-      response.write(answer.body.subarray(0, fault.cutAt), () => incoming.socket.destroy())
+      const { cutAt, stays } = fault
+      response.write(answer.body.subarray(0, cutAt), () => stays || incoming.socket.destroy())
     } else response.end(answer.body)
   }
 

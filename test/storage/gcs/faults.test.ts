@@ -170,6 +170,19 @@ t.test('a store that falls silent is left', async (t) => {
   await t.rejects(store.head('k'), { name: 'StorageUnavailable', message: /nothing came for 0\.1 s/ })
 })
 
+t.test('a store that falls silent while somebody has paused is left once that one reads again', async (t) => {
+  const { store, fake } = await fakeStore(t, { silenceMs: 300 })
+  const whole = noise(2 << 20)
+  await store.put('k', [whole])
+  fake.fault = faultsFor(isMedia, 1, { cutAt: 100_000, stays: true })
+  const chunks: Uint8Array[] = []
+  for await (const chunk of tidyStorage(store).read('k')) {
+    if (chunks.length === 0) await new Promise((resolve) => setTimeout(resolve, 1000))
+    chunks.push(Buffer.from(chunk))
+  }
+  t.ok(Buffer.concat(chunks).equals(whole))
+})
+
 t.test('case 36: encryption and type are on every call that makes an object', async (t) => {
   const { store, fake } = await fakeStore(t, { kmskeyname: 'projects/p/k' })
   await store.put('a', [bytes('1')], { isNew: true })

@@ -1,12 +1,14 @@
+import { setTimeout } from 'node:timers/promises'
 import { HeadObjectCommand } from '@aws-sdk/client-s3'
 import t from 'tap'
 import { StorageFull, StorageUnavailable } from '../../../storage/driver.ts'
+import { readObject } from '../../../storage/objects/reading.ts'
 import { ConditionFailed } from '../../../storage/objects/store.ts'
 import { createCalls } from '../../../storage/s3/calls.ts'
 import { connect } from '../../../storage/s3/client.ts'
 import { faultOf, isPassing } from '../../../storage/s3/faults.ts'
 import { createStore } from '../../../storage/s3/store.ts'
-import { bytes, noise } from '../bodies.ts'
+import { bytes, gather, noise } from '../bodies.ts'
 import { contentOf, textOf } from '../objects/contract/whole-objects.ts'
 import { S3Error } from './fake/errors.ts'
 import { type FakeS3, type Mishap, startFakeS3 } from './fake/server.ts'
@@ -41,6 +43,41 @@ t.test('case 27: a part that fails twice is sent again, and each failure is told
   await parts?.complete()
   t.ok((await contentOf(store, 'k'))?.equals(whole))
   t.strictSame(retries, ['UploadPart InternalError', 'UploadPart ECONNRESET'])
+})
+
+t.test(
+  'case 15: a body that falls silent in the middle is gone on with over another connection',
+  async (t) => {
+    const fake = await startFakeS3(t)
+    const options = { ...OPTIONS, regionendpoint: fake.url }
+    const connection = await connect(options, {})
+    t.teardown(() => connection.close())
+    const calls = createCalls(connection, 'images', surroundings())
+    const store = createStore(connection, calls, options, { create: true, remove: true }, 100)
+    const whole = noise(MIB)
+    await store.put('k', [whole])
+    fail(fake, 'GetObject', { stalls: true }, { stalls: true })
+    t.ok((await gather(readObject(store, 'k'))).equals(whole))
+    t.equal(countOf(fake, 'GetObject'), 3)
+  }
+)
+
+t.test('who reads slowly is not taken for a store that is silent', async (t) => {
+  const fake = await startFakeS3(t)
+  const options = { ...OPTIONS, regionendpoint: fake.url }
+  const connection = await connect(options, {})
+  t.teardown(() => connection.close())
+  const calls = createCalls(connection, 'images', surroundings())
+  const store = createStore(connection, calls, options, { create: true, remove: true }, 500)
+  const whole = noise(8 * MIB)
+  await store.put('k', [whole])
+  const opened = await store.get('k')
+  const chunks: Uint8Array[] = []
+  for await (const chunk of opened?.chunks ?? []) {
+    if (chunks.length === 0) await setTimeout(2000)
+    chunks.push(Buffer.from(chunk))
+  }
+  t.ok(Buffer.concat(chunks).equals(whole))
 })
 
 t.test('case 31: a completion that answers 200 with an error is tried again', async (t) => {

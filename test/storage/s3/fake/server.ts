@@ -19,11 +19,13 @@ export interface Seen {
 }
 
 /** How a request goes wrong: an answer in place of the store's, a connection that breaks before or after the call was
- *  carried out, in the middle of the body, no answer at all, or an error document that comes with 200. */
+ *  carried out, in the middle of the body, no answer at all, nothing after the middle of the body, or an error document that comes with
+ *  200. */
 export type Mishap =
   | S3Error
   | { cut: 'before' | 'after' | 'body' }
   | { silent: true }
+  | { stalls: true }
   | { answer: { status: number; headers?: Record<string, string>; body: string } }
   | undefined
 
@@ -117,10 +119,11 @@ export async function startFakeS3(t: Test, options: FakeOptions = {}): Promise<F
       return
     }
     if (mishap && 'silent' in mishap) return
-    if (mishap?.cut === 'before') return void request.socket.destroy()
+    const cut = mishap && 'cut' in mishap ? mishap.cut : undefined
+    if (cut === 'before') return void request.socket.destroy()
     const body = checkPayload(raw, request.headers)
     const answer = bucket.call({ operation, key, query, headers: request.headers, body, name })
-    if (mishap?.cut === 'after') return void request.socket.destroy()
+    if (cut === 'after') return void request.socket.destroy()
     const bytes = answer.bytes ?? Buffer.from(answer.xml ?? '')
     const headers = { ...HEADERS, date: new Date(now()).toUTCString(), ...answer.headers }
     response.writeHead(answer.status ?? 200, {
@@ -129,7 +132,8 @@ export async function startFakeS3(t: Test, options: FakeOptions = {}): Promise<F
       ...headers
     })
     if (method === 'HEAD') return void response.end()
-    if (mishap?.cut === 'body') {
+    if (mishap && 'stalls' in mishap) return void response.write(bytes.subarray(0, bytes.length / 2))
+    if (cut === 'body') {
       response.write(bytes.subarray(0, bytes.length / 2), () => request.socket.destroy())
       return
     }
