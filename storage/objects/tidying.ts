@@ -13,6 +13,8 @@ interface Group {
   /** The last key, and those of objects that are old. */
   last: string
   old: string[]
+  /** Who has put some of the others. */
+  writing: Set<string>
   /** Whether it is in the making still: not what has been ended, and was left behind. */
   isMaking: boolean
 }
@@ -25,23 +27,25 @@ export function createTidying(store: ObjectStore, removals: Removals): StorageDr
       const folder = key.slice(0, key.indexOf('/', prefix.length))
       if (group?.folder !== folder) {
         if (group !== undefined) yield group
-        group = { folder, newest: modified, last: key, old: [], isMaking: false }
+        group = { folder, newest: modified, last: key, old: [], writing: new Set(), isMaking: false }
       }
       group.last = key
       if (modified < before) group.old.push(key)
+      else group.writing.add(writerOf(key))
       if (modified > group.newest) group.newest = modified
       if (key === firstStateOf(folder)) group.isMaking = true
     }
     if (group !== undefined) yield group
   }
 
-  /** What nobody needs any more of an object in the making that has been for long: former states, and their pieces. */
-  async function trim({ folder, last, old }: Group): Promise<void> {
+  /** What nobody needs any more of an object in the making that has been for long: former states, and their pieces. No
+   *  state has the pieces of a body that is still coming: they stay. */
+  async function trim({ folder, last, old, writing }: Group): Promise<void> {
     const state = await readState(store, last)
     if (state === undefined) return
     const needed = new Set([firstStateOf(folder), last])
     for (const { name } of partsOf(state)) needed.add(`${folder}/d/${name}`)
-    await store.deleteAll(old.filter((key) => !needed.has(key)))
+    await store.deleteAll(old.filter((key) => !needed.has(key) && !writing.has(writerOf(key))))
   }
 
   return async (before, mayRemove = () => true) => {
@@ -62,6 +66,9 @@ export function createTidying(store: ObjectStore, removals: Removals): StorageDr
     return count
   }
 }
+
+/** Of a piece; what states give is nobody's. */
+const writerOf = (key: string): string => key.slice(key.lastIndexOf('/') + 1).split('-', 1)[0] as string
 
 async function* objectsBelow(store: ObjectStore, prefix: string): AsyncGenerator<Found> {
   let from: string | undefined

@@ -208,3 +208,22 @@ t.test('an upload that goes on for ever keeps what it needs, and no more', async
   t.equal(await storage.size('k'), 451)
   t.same(store.keys(), ['k'])
 })
+
+t.test('a body that comes for longer than the age of what is purged loses nothing', async (t) => {
+  let now = 0
+  const store = memoryStore({ now: () => new Date(now) })
+  const storage = tidyStorage(store, { chunkSize: 100 })
+  const whole = noise(40_000)
+  await storage.begin('u/data')
+  async function* body(): AsyncGenerator<Uint8Array> {
+    for (let at = 0; at < whole.length; at += 100) {
+      now += 1000
+      yield Buffer.from(whole.subarray(at, at + 100))
+    }
+    t.equal(await tidyStorage(store.sharing()).tidy(new Date(now - 60_000)), 0)
+    yield bytes('the end')
+  }
+  await storage.append('u/data', 0, body())
+  await storage.commit('u/data', 40_007, 'k')
+  t.ok((await gather(storage.read('k'))).subarray(0, 40_000).equals(whole))
+})
