@@ -60,22 +60,24 @@ export function createClient(options: ClientOptions): Client {
         fault.isPassing ||= !isRefreshed
         isRefreshed = true
       }
+      const size = message.body?.reduce((sum, { length }) => sum + length, 0)
+      const attempt = async (signal: AbortSignal) => {
+        try {
+          onTry?.()
+          const own = await authorization()
+          const all = { ...common, ...headers, ...own }
+          const answer = await exchanging.exchange({ ...message, headers: all }, signal)
+          const { statusCode: status = 0 } = answer
+          if (status >= 200 && status < 300) return await read(answer)
+          throw new Refusal(status, answer.headers, await readText(answer), now())
+        } catch (error) {
+          if (error instanceof TokenFault || (error instanceof Refusal && error.status === 401))
+            refresh(error)
+          throw error
+        }
+      }
       try {
-        return await retrying(operation, async (signal) => {
-          try {
-            onTry?.()
-            const own = await authorization()
-            const all = { ...common, ...headers, ...own }
-            const answer = await exchanging.exchange({ ...message, headers: all }, signal)
-            const { statusCode: status = 0 } = answer
-            if (status >= 200 && status < 300) return await read(answer)
-            throw new Refusal(status, answer.headers, await readText(answer), now())
-          } catch (error) {
-            if (error instanceof TokenFault || (error instanceof Refusal && error.status === 401))
-              refresh(error)
-            throw error
-          }
-        })
+        return await retrying(operation, attempt, size)
       } catch (error) {
         if (error instanceof Refusal && expected.includes(error.status)) throw error
         throw unavailable(error, where)

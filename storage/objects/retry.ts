@@ -6,6 +6,8 @@ const BASE_MS = 100
 const CAP_MS = 5000
 const TRY_MS = 60_000
 const DEADLINE_MS = 120_000
+/** In bytes a second: what sends its body no more slowly than this has the time for it. */
+const SLOWEST = 256 << 10
 
 /** Why a try failed. */
 export interface Fault {
@@ -21,8 +23,13 @@ export interface Fault {
 
 /** One call to the store, in as many tries as it takes.
  *  @param attempt is to end, by whatever error, when its signal aborts. It may be called again: give it nothing that can be read only once
+ *  @param bytes that a try sends
  *  @throws what the last try threw */
-export type Retrying = <T>(operation: string, attempt: (signal: AbortSignal) => Promise<T>) => Promise<T>
+export type Retrying = <T>(
+  operation: string,
+  attempt: (signal: AbortSignal) => Promise<T>,
+  bytes?: number
+) => Promise<T>
 
 interface RetryOptions {
   judge(error: unknown): Fault
@@ -30,9 +37,9 @@ interface RetryOptions {
   onCall?: ((operation: string, ms: number, code?: string) => void) | undefined
   /** Told of each try that is not the first. */
   onRetry?: ((operation: string, code: string) => void) | undefined
-  /** For one try. */
+  /** For one try; more where it sends much. */
   tryMs?: number
-  /** None is begun later than this after the first. */
+  /** None is begun later than this after the first, or than two tries may take. */
   deadlineMs?: number
   now?: () => number
   pause?: (ms: number) => Promise<unknown>
@@ -49,14 +56,16 @@ export function createRetrying(options: RetryOptions): Retrying {
   const { now = performance.now.bind(performance), pause = setTimeout, random = Math.random } = options
   const circuit = createCircuit(now)
 
-  return async (operation, attempt) => {
+  return async (operation, attempt, bytes = 0) => {
     const first = now()
+    const longest = Math.max(tryMs, (bytes / SLOWEST) * 1000)
+    const latest = first + Math.max(deadlineMs, 2 * longest)
     for (let tries = 1; ; tries++) {
       const dead = circuit.fault()
       if (dead !== undefined) throw dead.error
       const begun = now()
       try {
-        const result = await attempt(AbortSignal.timeout(tryMs))
+        const result = await attempt(AbortSignal.timeout(longest))
         circuit.answered()
         onCall?.(operation, now() - begun)
         return result
@@ -65,7 +74,7 @@ export function createRetrying(options: RetryOptions): Retrying {
         onCall?.(operation, now() - begun, code)
         const waitMs = Math.max(retryAfterMs, random() * Math.min(CAP_MS, BASE_MS * 2 ** (tries - 1)))
         if (isAlive) circuit.answered()
-        const isLast = tries === TRIES || now() + waitMs - first > deadlineMs
+        const isLast = tries === TRIES || now() + waitMs > latest
         if (!isAlive && isLast) circuit.failed(error)
         if (!isPassing || isLast) throw error
         await pause(waitMs)

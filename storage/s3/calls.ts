@@ -13,12 +13,14 @@ export interface Calls {
    * A call with all its tries.
    * @param operation the SDK's name of it
    * @param answers what to answer instead of throwing, by the fault; undefined: throw
+   * @param bytes that a try sends
    * @throws StorageUnavailable, StorageFull, or what `answers` throws
    */
   call<T>(
     operation: string,
     attempt: Attempt<T>,
-    answers?: (fault: Fault, tries: number) => Promise<T> | undefined
+    answers?: (fault: Fault, tries: number) => Promise<T> | undefined,
+    bytes?: number
   ): Promise<T>
   /** What a fault of one object among several becomes. */
   failed(error: unknown, operation: string): StorageFull | StorageUnavailable
@@ -64,14 +66,18 @@ export function createCalls(connection: Connection, bucket: string, around: Surr
   }
 
   return {
-    async call(operation, attempt, answers) {
+    async call(operation, attempt, answers, bytes) {
       let tries = 0
       const run = operation === 'CompleteMultipartUpload' ? retryingLong : retrying
       try {
-        const result = await run(operation, async (signal) => {
-          tries++
-          return once(async () => attempt(client, signal, tries))
-        })
+        const result = await run(
+          operation,
+          async (signal) => {
+            tries++
+            return once(async () => attempt(client, signal, tries))
+          },
+          bytes
+        )
         seenAt = performance.now()
         return result
       } catch (error) {

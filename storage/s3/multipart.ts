@@ -122,11 +122,16 @@ export async function beginParts(options: MultipartOptions, name: string): Promi
         throw new StorageUnavailable(`${name} has more than ${MAX_PARTS} parts: raise storage.s3.chunksize`)
       }
       const ChecksumCRC32 = isChecked ? crcOf(bytes) : undefined
-      await multipart.add(PartNumber, sizeOf(bytes), async (UploadId) => {
+      const size = sizeOf(bytes)
+      await multipart.add(PartNumber, size, async (UploadId) => {
         const input = { Bucket: bucket, Key: name, UploadId, PartNumber, ChecksumCRC32 }
-        const { ETag } = await calls.call('UploadPart', async (client, abortSignal) => {
-          return client.send(new UploadPartCommand({ ...input, ...bodyOf(bytes) }), { abortSignal })
-        })
+        const { ETag } = await calls.call(
+          'UploadPart',
+          async (client, abortSignal) =>
+            client.send(new UploadPartCommand({ ...input, ...bodyOf(bytes) }), { abortSignal }),
+          undefined,
+          size
+        )
         return { ETag, ...(isChecked && { ChecksumCRC32 }) }
       })
     },

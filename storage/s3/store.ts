@@ -144,7 +144,8 @@ export function createStore(
           return (tries > 1 ? wasOurs(key, bytes) : Promise.resolve(false)).then((isOurs) => {
             if (!isOurs) throw new ConditionFailed(key)
           })
-        }
+        },
+        sizeOf(bytes)
       )
     },
 

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import t from 'tap'
 import { createRetrying, type Fault } from '../../../storage/objects/retry.ts'
 
@@ -12,7 +13,7 @@ class Failure extends Error {
 const busy = (retryAfterMs?: number) => new Failure({ code: 'SlowDown', isPassing: true, retryAfterMs })
 
 /** A clock that moves only while somebody waits, and all that happened. */
-function scene({ random = 1, callMs = 0 } = {}) {
+function scene({ random = 1, callMs = 0, bytes = 0 } = {}) {
   let time = 0
   const waits: number[] = []
   const calls: unknown[] = []
@@ -31,12 +32,16 @@ function scene({ random = 1, callMs = 0 } = {}) {
   /** Fails with each of these in turn, then succeeds. */
   async function call(...failures: Failure[]): Promise<string> {
     const left = [...failures]
-    return retrying('put', async () => {
-      time += callMs
-      const failure = left.shift()
-      if (failure !== undefined) throw failure
-      return 'done'
-    })
+    return retrying(
+      'put',
+      async () => {
+        time += callMs
+        const failure = left.shift()
+        if (failure !== undefined) throw failure
+        return 'done'
+      },
+      bytes
+    )
   }
   const wait = (ms: number): number => (time += ms)
   return { call, wait, waits, calls, retries }
@@ -142,4 +147,26 @@ t.test('a store that wants fewer changes of one object is not dead, however ofte
   }
   t.equal(calls.length, 25)
   t.equal(await call(), 'done')
+})
+
+t.test('what sends much has the time for it', async (t) => {
+  const retrying = createRetrying({ judge: () => ({ code: 'timeout', isPassing: false }), tryMs: 5 })
+  const sending = (bytes: number) =>
+    retrying(
+      'put',
+      async (signal) => {
+        await pause(100)
+        signal.throwIfAborted()
+        return 'sent'
+      },
+      bytes
+    )
+  await t.rejects(sending(1000), { name: 'TimeoutError' })
+  t.equal(await sending(100 << 20), 'sent')
+})
+
+t.test('a large body that is sent in vain is tried once more', async (t) => {
+  const { call, calls } = scene({ callMs: 390_000, bytes: 100 << 20 })
+  t.equal(await call(busy()), 'done')
+  t.equal(calls.length, 2)
 })
