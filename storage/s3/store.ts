@@ -36,6 +36,9 @@ const OURS = ['docker/registry/', '@']
 /** A bucket that was seen so lately is not looked for when an object is missing. */
 const SEEN_MS = 10_000
 
+/** The store tells when parts were begun, not when the last came. No body takes longer than this. */
+const PARTS_MS = 24 * 3_600_000
+
 const NOTHING = async (): Promise<undefined> => undefined
 
 /** @param conditions may be changed later, as they become known
@@ -206,7 +209,8 @@ export function createStore(
       return { objects, folders, next: page.IsTruncated ? page.NextContinuationToken : undefined }
     },
 
-    abortParts: async (before) => abortOld(multipart, OURS.map(keys.of), before),
+    abortParts: async (before) =>
+      abortOld(multipart, OURS.map(keys.of), new Date(Math.min(before.getTime(), Date.now() - PARTS_MS))),
 
     async sign(key, seconds) {
       const command = new GetObjectCommand({

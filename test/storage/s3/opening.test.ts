@@ -209,8 +209,11 @@ t.test('uploads of others in the bucket are not ended', async (t) => {
   for (const key of old) fake.bucket.uploads.set(key, { ...upload, key })
   const young = 'r/docker/registry/v2/young'
   fake.bucket.uploads.set(young, { ...upload, key: young, begun: new Date() })
-  t.equal(await store.abortParts?.(new Date(Date.now() - 60_000)), 2)
-  t.strictSame([...fake.bucket.uploads.keys()], ['r/else', 'docker/registry/v2/a', young])
+  // A body may still be coming that began before the age of what is purged.
+  const going = 'r/docker/registry/v2/going'
+  fake.bucket.uploads.set(going, { ...upload, key: going, begun: new Date(Date.now() - 7_200_000) })
+  t.equal(await store.abortParts?.(new Date(Date.now() - 3_600_000)), 2)
+  t.strictSame([...fake.bucket.uploads.keys()], ['r/else', 'docker/registry/v2/a', young, going])
 })
 
 t.test('an address for clients names its type, how long it lasts and the host that they reach', async (t) => {
