@@ -46,6 +46,8 @@ export function endpointOf({ regionendpoint, region, secure }: S3Options): Endpo
 /** Idle connections are closed by us before the store does, which spares most lost races. */
 const IDLE_MS = 15_000
 const CONNECT_MS = 5_000
+/** For each of the three tries to get a token: they are part of no call, and end with none. */
+const TOKEN_MS = 15_000
 
 function handlerFor(url: URL, env: Environment, skipverify: boolean) {
   const options = {
@@ -67,12 +69,16 @@ const ignore = (): void => {}
 const SILENT = { debug: ignore, info: ignore, warn: ignore, error: ignore }
 
 /** @throws ProxyError, TrustError */
-export async function connect(options: S3Options, env: Environment): Promise<Connection> {
+export async function connect(options: S3Options, env: Environment, tokenMs = TOKEN_MS): Promise<Connection> {
   const { bucket, forcepathstyle, useragent } = options
   const endpoint = endpointOf(options)
   if (endpoint.isEncrypted) await trustSystem(env)
   const region = options.region ?? 'us-east-1'
-  const sts = handlerFor(new URL(`https://sts.${region}.amazonaws.com`), env, false)
+  const sts = {
+    ...handlerFor(new URL(`https://sts.${region}.amazonaws.com`), env, false),
+    requestTimeout: tokenMs,
+    throwOnRequestTimeout: true
+  }
   const credentials = createCredentials(options, { clientConfig: { region, requestHandler: sts } })
 
   const host = new URL(endpoint.url ?? `https://s3.${region}.amazonaws.com`)

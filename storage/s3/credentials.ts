@@ -15,6 +15,8 @@ export interface Credentials {
 
 /** Refreshed so long before they expire, in milliseconds: parts of an upload may be on their way for minutes. */
 const EARLY_MS = 300_000
+/** Those that last so long still do while others are looked for. */
+const LATE_MS = 60_000
 
 /**
  * The keys of the configuration, a shared file alone, or whatever the environment offers: variables, the user's shared
@@ -53,8 +55,8 @@ const ASK_AGAIN = new Date(0)
 function kept(origin: string, find: () => Promise<Found>): Credentials {
   let found: Found | undefined
   let finding: Promise<Found> | undefined
-  const isFresh = ({ expiration }: Found): boolean =>
-    expiration === undefined || expiration.getTime() - Date.now() > EARLY_MS
+  const lasts = ({ expiration }: Found, ms: number): boolean =>
+    expiration === undefined || expiration.getTime() - Date.now() > ms
 
   async function look(): Promise<Found> {
     try {
@@ -72,8 +74,12 @@ function kept(origin: string, find: () => Promise<Found>): Credentials {
   return {
     origin,
     async provide() {
-      if (found !== undefined && isFresh(found)) return { ...found, expiration: ASK_AGAIN }
+      if (found !== undefined && lasts(found, EARLY_MS)) return { ...found, expiration: ASK_AGAIN }
       finding ??= look()
+      if (found !== undefined && lasts(found, LATE_MS)) {
+        finding.catch(() => undefined)
+        return { ...found, expiration: ASK_AGAIN }
+      }
       return { ...(await finding), expiration: ASK_AGAIN }
     },
     forget() {

@@ -3,11 +3,12 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import { connect } from '../../../storage/s3/client.ts'
 import { bytes } from '../bodies.ts'
 import { textOf } from '../objects/contract/whole-objects.ts'
 import { startFakeS3 } from './fake/server.ts'
 import type { Account } from './fake/signature.ts'
-import { openStore } from './support.ts'
+import { OPTIONS, openStore } from './support.ts'
 
 const NONE = { accesskey: undefined, secretkey: undefined }
 
@@ -30,13 +31,15 @@ const profile = (account: Account): string =>
   `[default]\naws_access_key_id = ${account.accessKeyId}\naws_secret_access_key = ${account.secretAccessKey}\n`
 
 /** Amazon's token service: gives the account of the moment for a token, for a role. */
-async function startFakeSts(t: Test, give: () => Account & { expires: Date }) {
+async function startFakeSts(t: Test, give: () => (Account & { expires: Date }) | 'silence') {
   const asked: URLSearchParams[] = []
   const server = createServer(async (request, response) => {
     let text = ''
     for await (const chunk of request) text += chunk
     asked.push(new URLSearchParams(text))
-    const { accessKeyId, secretAccessKey, sessionToken, expires } = give()
+    const given = give()
+    if (given === 'silence') return
+    const { accessKeyId, secretAccessKey, sessionToken, expires } = given
     const credentials = `<AccessKeyId>${accessKeyId}</AccessKeyId><SecretAccessKey>${secretAccessKey}</SecretAccessKey><SessionToken>${sessionToken}</SessionToken><Expiration>${expires.toISOString()}</Expiration>`
     response.setHeader('content-type', 'text/xml')
     response.end(
@@ -80,8 +83,8 @@ t.test('case 52: keys in a shared file are read again once the store refuses the
 t.test('a shared file may name a role, whose credentials are renewed before they expire', async (t) => {
   const fake = await startFakeS3(t, { account: account(1) })
   let number = 1
-  // Those that expire in two minutes are not relied on any more.
-  const sts = await startFakeSts(t, () => ({ ...account(number), expires: new Date(Date.now() + 120_000) }))
+  // Those that expire in half a minute are not relied on any more.
+  const sts = await startFakeSts(t, () => ({ ...account(number), expires: new Date(Date.now() + 30_000) }))
   const folder = t.testdir({ token: 'web-identity-1' })
   const path = join(folder, 'credentials')
   writeFileSync(
@@ -100,6 +103,34 @@ t.test('a shared file may name a role, whose credentials are renewed before they
   t.equal(await textOf(store, 'k'), 'x')
   t.equal(sts.asked.at(-1)?.get('WebIdentityToken'), 'web-identity-2', 'the token’s file was read again')
 })
+
+t.test(
+  'a token service that is silent holds nobody up for ever, or at all while credentials last',
+  async (t) => {
+    const fake = await startFakeS3(t, { account: account(1) })
+    let isSilent = false
+    const expires = new Date(Date.now() + 120_000)
+    const sts = await startFakeSts(t, () => (isSilent ? 'silence' : { ...account(1), expires }))
+    setEnvironment(t, {
+      ...{ AWS_ENDPOINT_URL_STS: sts.url, AWS_REGION: 'eu-west-1', AWS_ACCESS_KEY_ID: undefined },
+      ...{ AWS_SHARED_CREDENTIALS_FILE: '/nonexistent', AWS_CONFIG_FILE: '/nonexistent' },
+      AWS_ROLE_ARN: 'arn:aws:iam::1:role/pod',
+      AWS_WEB_IDENTITY_TOKEN_FILE: join(t.testdir({ token: 'pod' }), 'token')
+    })
+    const connection = await connect({ ...OPTIONS, ...NONE, regionendpoint: fake.url }, {}, 20)
+    t.teardown(() => connection.close())
+    const { credentials } = connection
+    await credentials.provide()
+    isSilent = true
+    const asked = sts.asked.length
+    t.equal((await credentials.provide()).accessKeyId, 'KEY1')
+    t.equal(sts.asked.length, asked, 'that came before anybody was asked')
+    credentials.forget()
+    await t.rejects(credentials.provide())
+    isSilent = false
+    t.equal((await credentials.provide()).accessKeyId, 'KEY1')
+  }
+)
 
 t.test('without keys the environment’s count: variables, or a role for a web identity', async (t) => {
   const fake = await startFakeS3(t)
