@@ -11,6 +11,7 @@ import type { S3Options, Surroundings } from '../options.ts'
 import type { Calls } from './calls.ts'
 import { creationOf } from './creation.ts'
 import { keysBelow } from './keys.ts'
+import { listUploads } from './multipart.ts'
 import type { Conditions } from './store.ts'
 
 /**
@@ -70,6 +71,7 @@ export async function checkBucket(
   await calls.call('AbortMultipartUpload', async (client, abortSignal) => {
     return client.send(new AbortMultipartUploadCommand({ ...name, UploadId }), { abortSignal })
   })
+  await listUploads(calls, { Bucket, Prefix: name.Key, MaxUploads: 1 })
   if (!create) {
     log.warn(
       `the bucket ${Bucket} ignores "If-None-Match: *": of two clients that send one upload at the same moment both may succeed. Run one replica, or a store that heeds it`

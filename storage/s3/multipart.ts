@@ -5,6 +5,7 @@ import {
   CreateMultipartUploadCommand,
   HeadObjectCommand,
   ListMultipartUploadsCommand,
+  type ListMultipartUploadsCommandInput,
   type ListMultipartUploadsCommandOutput,
   UploadPartCommand
 } from '@aws-sdk/client-s3'
@@ -145,6 +146,18 @@ interface Markers {
   UploadIdMarker?: string | undefined
 }
 
+/** A page of the uploads that are under way; without any where the store does not know the call. */
+export async function listUploads(
+  calls: Calls,
+  input: ListMultipartUploadsCommandInput
+): Promise<Partial<ListMultipartUploadsCommandOutput>> {
+  return calls.call<Partial<ListMultipartUploadsCommandOutput>>(
+    'ListMultipartUploads',
+    async (client, abortSignal) => client.send(new ListMultipartUploadsCommand(input), { abortSignal }),
+    ({ status }) => (status === 405 || status === 501 ? Promise.resolve({}) : undefined)
+  )
+}
+
 /** Uploads that were begun under one of the prefixes before a moment. Gives how many were ended. */
 export async function abortOld(
   { calls, bucket }: MultipartOptions,
@@ -156,12 +169,7 @@ export async function abortOld(
     let from: Markers | undefined = {}
     while (from !== undefined) {
       const input = { Bucket: bucket, Prefix, ...from }
-      const page: ListMultipartUploadsCommandOutput = await calls.call(
-        'ListMultipartUploads',
-        async (client, abortSignal) => {
-          return client.send(new ListMultipartUploadsCommand(input), { abortSignal })
-        }
-      )
+      const page = await listUploads(calls, input)
       const old = (page.Uploads ?? []).filter(
         ({ Initiated }) => Initiated !== undefined && Initiated < before
       )

@@ -24,7 +24,8 @@ t.test('each permission that is missing is named at the start', async (t) => {
     ['DeleteObject', /Allow s3:DeleteObject/],
     ['GetObject', /Allow s3:GetObject/],
     ['CreateMultipartUpload', /Allow s3:PutObject/],
-    ['AbortMultipartUpload', /Allow s3:AbortMultipartUpload/]
+    ['AbortMultipartUpload', /Allow s3:AbortMultipartUpload/],
+    ['ListMultipartUploads', /Allow s3:ListBucketMultipartUploads on the bucket/]
   ]
   for (const [operation, remedy] of cases) {
     fake.mishap = (seen) => (seen.operation === operation ? new S3Error(403, 'AccessDenied') : undefined)
@@ -35,6 +36,14 @@ t.test('each permission that is missing is named at the start', async (t) => {
   fake.bucket.uploads.clear()
   t.equal(await failure(openStore(t, { regionendpoint: fake.url })), 'it was opened')
   t.equal(fake.bucket.objects.size + fake.bucket.uploads.size, 0, 'nothing is left')
+})
+
+t.test('a store that cannot list uploads under way is used all the same', async (t) => {
+  const fake = await startFakeS3(t)
+  fake.mishap = ({ operation }) =>
+    operation === 'ListMultipartUploads' ? new S3Error(501, 'NotImplemented') : undefined
+  const store = await openStore(t, { regionendpoint: fake.url })
+  t.equal(await store.abortParts?.(new Date()), 0)
 })
 
 t.test('what else can be wrong at the start is told with its remedy', async (t) => {
