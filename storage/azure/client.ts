@@ -12,6 +12,9 @@ import { StorageUnavailable } from '../driver.ts'
 import type { AzureOptions } from '../options.ts'
 import { type Connections, openConnections } from './connections.ts'
 
+/** For each try to get a token, which the deadline of a call does not reach. */
+const TOKEN_MS = 15_000
+
 /** A key of the account, or who gets tokens. */
 export type Credential = StorageSharedKeyCredential | TokenCredential
 
@@ -24,10 +27,14 @@ export interface Client {
 }
 
 /** Makes no request yet. @throws StorageUnavailable for what the environment says in vain */
-export async function openClient(options: AzureOptions, env: Environment): Promise<Client> {
+export async function openClient(
+  options: AzureOptions,
+  env: Environment,
+  tokenMs = TOKEN_MS
+): Promise<Client> {
   const url = options.serviceurl ?? `https://${options.accountname}.blob.${options.realm}`
   const { connections, verified, agent } = await connect(url, options, env)
-  const credential = await credentialFor(options, verified, env)
+  const credential = await credentialFor(options, verified, env, tokenMs)
   // What is tried again, and when, is said once for all stores. `agent` is an option of the pipeline below this one.
   const pipeline: StoragePipelineOptions & { agent: unknown } = {
     retryOptions: { maxTries: 1 },
@@ -66,7 +73,8 @@ const AUTHORITIES: Record<string, string> = {
 async function credentialFor(
   { accountname, credentials, realm }: AzureOptions,
   connections: Connections,
-  env: Environment
+  env: Environment,
+  tokenMs: number
 ): Promise<Credential> {
   if (credentials.type === 'shared_key') {
     return new StorageSharedKeyCredential(accountname, credentials.accountkey)
@@ -79,7 +87,7 @@ async function credentialFor(
     ...(authorityHost !== undefined && { authorityHost }),
     // Who names a host of their own vouches for it: Microsoft's, which would, may be out of reach.
     ...(named && { disableInstanceDiscovery: true }),
-    additionalPolicies: [{ policy: through(connections), position: 'perCall' as const }]
+    additionalPolicies: [{ policy: through(connections, tokenMs), position: 'perCall' as const }]
   }
   if (credentials.type === 'client_secret') {
     const { tenantid, clientid, secret } = credentials
@@ -89,11 +97,15 @@ async function credentialFor(
 }
 
 /** Of the pipeline that asks for tokens: it goes to several hosts, one of them without TLS. */
-function through({ agentFor }: Connections) {
+function through({ agentFor }: Connections, tokenMs: number) {
   return {
     name: 'connections',
-    sendRequest<T>(request: { url: string; agent?: unknown }, next: (request: never) => T): T {
+    sendRequest<T>(
+      request: { url: string; timeout: number; agent?: unknown },
+      next: (request: never) => T
+    ): T {
       request.agent ??= agentFor(request.url)
+      request.timeout ||= tokenMs
       return next(request as never)
     }
   }

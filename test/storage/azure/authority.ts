@@ -6,8 +6,10 @@ import { pem } from '../../kubernetes/faulty-server.ts'
 /** Of 127.0.0.1, good for who trusts `ca.crt`. */
 export const TLS = { key: pem('server.key'), cert: pem('server.crt') }
 
-/** Gives tokens, as Microsoft Entra does. @param tokenOf of the how manieth request */
-export async function startAuthority(t: Test, tokenOf = (count: number) => `token-${count}`, tls = TLS) {
+type TokenOf = (count: number) => string | undefined
+
+/** Gives tokens, as Microsoft Entra does. @param tokenOf of the how manieth request; undefined: it is never answered */
+export async function startAuthority(t: Test, tokenOf: TokenOf = (count) => `token-${count}`, tls = TLS) {
   const asked: URLSearchParams[] = []
   let refusal: { status: number; body: unknown } | undefined
   const server = createServer(tls, async (request, response) => {
@@ -27,12 +29,9 @@ export async function startAuthority(t: Test, tokenOf = (count: number) => `toke
     }
     asked.push(new URLSearchParams(Buffer.concat(chunks).toString()))
     if (refusal !== undefined) return reply(refusal.status, refusal.body)
-    reply(200, {
-      token_type: 'Bearer',
-      expires_in: 3600,
-      ext_expires_in: 3600,
-      access_token: tokenOf(asked.length)
-    })
+    const token = tokenOf(asked.length)
+    if (token === undefined) return
+    reply(200, { token_type: 'Bearer', expires_in: 3600, ext_expires_in: 3600, access_token: token })
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   t.teardown(() => {

@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { TokenCredential } from '@azure/identity'
 import t, { type Test } from 'tap'
 import { openClient } from '../../../storage/azure/client.ts'
 import { judge } from '../../../storage/azure/faults.ts'
@@ -153,6 +154,21 @@ t.test('with skipverify, no secret goes to whoever gives tokens without a good c
   const around = surroundings({ env: { AZURE_AUTHORITY_HOST: authority.url } })
   await t.rejects(openAzureStore(options, around), { message: /no token could be had/ })
   t.strictSame(authority.asked, [])
+})
+
+t.test('an authority that is silent holds nobody up for ever', async (t) => {
+  let isSilent = true
+  const authority = await startAuthority(t, () => (isSilent ? undefined : 'token'))
+  const service = await startFakeService(t, TLS)
+  const options = optionsFor(service, service.createContainer(), { credentials: CLIENT_SECRET })
+  const env = { AZURE_AUTHORITY_HOST: authority.url, SSL_CERT_FILE: pemPath('ca.crt') }
+  const client = await openClient(options, env, 500)
+  t.teardown(() => client.close())
+  const credential = client.credential as TokenCredential
+  const token = async () => credential.getToken('https://storage.azure.com/.default')
+  await t.rejects(token(), { name: 'AuthenticationRequiredError' })
+  isSilent = false
+  t.match(await token(), { token: 'token' })
 })
 
 t.test('the key that an identity signs by is renewed in time', async (t) => {
