@@ -30,7 +30,7 @@ export async function blobRoutes(app: FastifyInstance, { blobs, addressOf }: Blo
   async function elsewhere({ redirect, size }: Blob, request: FastifyRequest): Promise<string | undefined> {
     if (redirect === undefined || size < REDIRECTED_BYTES) return undefined
     try {
-      return await redirect(addressOf(request))
+      return await Promise.race([redirect(addressOf(request)), tooLate()])
     } catch (error) {
       // What is not in words for an administrator may hold the URL.
       const { name, message } = error as Error
@@ -80,6 +80,15 @@ export async function blobRoutes(app: FastifyInstance, { blobs, addressOf }: Blo
     await blobs.delete(repositoryOf(request), parseDigest(request.params.digest))
     return reply.code(202).header('content-length', 0).send()
   })
+}
+
+/** Who asks for a blob does not wait for a signer that is ill. */
+const SIGNING_MS = 3000
+
+function tooLate(): Promise<never> {
+  const { promise, reject } = Promise.withResolvers<never>()
+  setTimeout(reject, SIGNING_MS, new StorageUnavailable('signing takes longer than 3 seconds')).unref()
+  return promise
 }
 
 function setBlobHeaders(reply: FastifyReply, digest: Digest): void {

@@ -129,3 +129,12 @@ t.test('where nothing can be signed the bytes come from here, and the log says w
     t.notMatch(text(), /hush/)
   }
 })
+
+t.test('nobody waits long for a store that does not sign', async (t) => {
+  const { storage } = sending(() => new Promise(() => {}))
+  const it = await berth(t, { storage })
+  const digest = await pushBlob(it, 'a/b', LARGE)
+  const answer = await it.ask('GET', `/v2/a/b/blobs/${digest}`)
+  t.equal(answer.statusCode, 200)
+  t.equal(answer.rawPayload.length, LARGE.length)
+})
