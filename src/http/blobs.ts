@@ -18,6 +18,9 @@ const TYPE = 'application/octet-stream'
 /** Smaller ones come faster from here than a second connection does. */
 const REDIRECTED_BYTES = 64 * 1024
 
+/** Who asks for a blob does not wait for a signer that is ill. */
+const SIGNING_MS = 3000
+
 export interface BlobParts {
   blobs: Blobs
   /** The client's, where it is known. */
@@ -29,8 +32,10 @@ export async function blobRoutes(app: FastifyInstance, { blobs, addressOf }: Blo
   /** Where the blob may be fetched from in place of here, if anywhere. Who asks was let in by now. */
   async function elsewhere({ redirect, size }: Blob, request: FastifyRequest): Promise<string | undefined> {
     if (redirect === undefined || size < REDIRECTED_BYTES) return undefined
+    const late = Promise.withResolvers<never>()
+    const timer = setTimeout(late.reject, SIGNING_MS, new StorageUnavailable('signing takes too long'))
     try {
-      return await Promise.race([redirect(addressOf(request)), tooLate()])
+      return await Promise.race([redirect(addressOf(request)), late.promise])
     } catch (error) {
       // What is not in words for an administrator may hold the URL.
       const { name, message } = error as Error
@@ -39,6 +44,8 @@ export async function blobRoutes(app: FastifyInstance, { blobs, addressOf }: Blo
         `no URL of the store can be signed, so that berth sends the bytes itself (storage.redirect.disable): ${why}`
       )
       return undefined
+    } finally {
+      clearTimeout(timer)
     }
   }
 
@@ -80,15 +87,6 @@ export async function blobRoutes(app: FastifyInstance, { blobs, addressOf }: Blo
     await blobs.delete(repositoryOf(request), parseDigest(request.params.digest))
     return reply.code(202).header('content-length', 0).send()
   })
-}
-
-/** Who asks for a blob does not wait for a signer that is ill. */
-const SIGNING_MS = 3000
-
-function tooLate(): Promise<never> {
-  const { promise, reject } = Promise.withResolvers<never>()
-  setTimeout(reject, SIGNING_MS, new StorageUnavailable('signing takes longer than 3 seconds')).unref()
-  return promise
 }
 
 function setBlobHeaders(reply: FastifyReply, digest: Digest): void {
