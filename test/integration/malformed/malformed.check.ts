@@ -6,8 +6,8 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createClient, digestOf } from '../support/client.ts'
 import { errorShapeFault } from '../support/error-shape.ts'
-import { liveMemory } from '../support/inspector.ts'
-import { freePort, scratch, startBerth } from '../support/processes.ts'
+import { inspectOption, liveMemory } from '../support/inspector.ts'
+import { scratch, startBerth } from '../support/processes.ts'
 import { createPusher, imageManifest, uploadOf } from '../support/pusher.ts'
 import { seeded } from '../support/random.ts'
 import { testStorage } from '../support/storage.ts'
@@ -64,7 +64,7 @@ const verdict = createVerdict()
 const outside = scratch()
 const root = join(outside, 'registry')
 writeFileSync(join(outside, 'canary'), 'alive')
-const inspect = `--inspect=127.0.0.1:${await freePort()}`
+const inspect = await inspectOption()
 const flags = ['--max-semi-space-size=4', `--max-old-space-size=${HEAP}`, inspect]
 const server = await startBerth({ root, command: [process.execPath, ...flags, 'src/main.ts'] })
 const client = createClient(server.url)

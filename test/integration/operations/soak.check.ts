@@ -6,9 +6,9 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createClient } from '../support/client.ts'
 import { createCounterWatch, total } from '../support/counters.ts'
-import { liveMemory } from '../support/inspector.ts'
+import { inspectOption, liveMemory } from '../support/inspector.ts'
 import { createLedger } from '../support/ledger.ts'
-import { CHECKOUT, freePort, startBerth } from '../support/processes.ts'
+import { CHECKOUT, startBerth } from '../support/processes.ts'
 import { seeded } from '../support/random.ts'
 import { isCut, type World } from '../support/traffic.ts'
 import { createUsages } from '../support/usage.ts'
@@ -35,7 +35,7 @@ const warmUpMs = 3 * settledMs
 const random = seeded(`soak ${seed}`)
 const verdict = createVerdict()
 const isJudged = seconds >= JUDGED_SECONDS
-const inspect = isJudged ? [`--inspect=127.0.0.1:${await freePort()}`] : []
+const inspect = isJudged ? [await inspectOption()] : []
 const certificate = join(CHECKOUT, 'test/processes/tls/localhost.crt')
 const tls = { ca: readFileSync(certificate) }
 const server = await startBerth({

@@ -1,3 +1,34 @@
+import { randomInt } from 'node:crypto'
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+
+/** So many processes one after the other, each of which gets the next port. */
+const PORTS = 50
+
+/**
+ * What lets a Node process and those that it starts be inspected. Their ports lie below those that the system gives
+ * to connections, any of which may be taken when a process starts.
+ */
+export async function inspectOption(): Promise<string> {
+  for (;;) {
+    const first = randomInt(10_000, 30_000)
+    const ports = Array.from({ length: PORTS }, (_, index) => first + index)
+    if ((await Promise.all(ports.map(isFree))).every(Boolean)) return `--inspect=127.0.0.1:${first}`
+  }
+}
+
+async function isFree(port: number): Promise<boolean> {
+  const server = createServer()
+  try {
+    await once(server.listen(port, '127.0.0.1'), 'listening')
+    return true
+  } catch {
+    return false
+  } finally {
+    server.close()
+  }
+}
+
 /**
  * What a process holds on to in bytes, its heap and its buffers, once all garbage is gone.
  * @param log of a Node process with `--inspect` and of its workers, which say in it where they can be asked
