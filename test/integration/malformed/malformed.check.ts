@@ -67,6 +67,8 @@ writeFileSync(join(outside, 'canary'), 'alive')
 const inspect = await inspectOption()
 const flags = ['--max-semi-space-size=4', `--max-old-space-size=${HEAP}`, inspect]
 const server = await startBerth({ root, command: [process.execPath, ...flags, 'src/main.ts'] })
+/** Where its processes can be inspected. All that it logs later may be more than one text can hold. */
+const inspectors = server.log()
 const client = createClient(server.url)
 const pusher = createPusher(client)
 const HEALTHY = 'fuzz/healthy'
@@ -209,7 +211,7 @@ async function settled(): Promise<Vitals> {
   await sleep(3000)
   const [{ anonymous }, handles] = [memoryOf(server.pid), openHandles(server.pid).length]
   let live = 0
-  for (const pid of processTree(server.pid)) live += await liveMemory(server.log(), pid)
+  for (const pid of processTree(server.pid)) live += await liveMemory(inspectors, pid)
   return { anonymous, live, handles }
 }
 
