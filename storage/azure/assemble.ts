@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { BlockBlobClient, HttpAuthorization } from '@azure/storage-blob'
 import { ObjectNotFound, StorageUnavailable } from '../driver.ts'
+import { inParallel } from '../objects/parallel.ts'
 import type { Retrying } from '../objects/retry.ts'
 import type { Piece } from '../objects/store.ts'
 import { faultOf } from './faults.ts'
@@ -99,29 +100,17 @@ async function joinBlocks(
   // All ids of a blob are equally long, whoever made them, and ours are nobody else's.
   const writer = randomBytes(12).toString('hex')
   const ids = pieces.map((_, i) => Buffer.from(`${writer}-${String(i).padStart(5, '0')}`).toString('base64'))
-  let next = 0
-  let failure: { error: unknown } | undefined
-  const worker = async (): Promise<void> => {
-    while (next < pieces.length && failure === undefined) {
-      const i = next++
-      const { key, size } = pieces[i] as Piece
-      try {
-        await fromPiece(key, async () => {
-          const { url, authorization } = await sourceAt(key)
-          await call('PutBlockFromUrl', (abortSignal) =>
-            target.stageBlockFromURL(ids[i] as string, url, 0, size, {
-              abortSignal,
-              ...(authorization && { sourceAuthorization: authorization })
-            })
-          )
+  await inParallel(pieces, AT_ONCE, async ({ key, size }, i) =>
+    fromPiece(key, async () => {
+      const { url, authorization } = await sourceAt(key)
+      await call('PutBlockFromUrl', (abortSignal) =>
+        target.stageBlockFromURL(ids[i] as string, url, 0, size, {
+          abortSignal,
+          ...(authorization && { sourceAuthorization: authorization })
         })
-      } catch (error) {
-        failure ??= { error }
-      }
-    }
-  }
-  await Promise.all(Array.from({ length: Math.min(AT_ONCE, pieces.length) }, worker))
-  if (failure !== undefined) throw failure.error
+      )
+    })
+  )
   // An answer that was lost does no harm: blocks of ours that were committed are found among the committed.
   await call('PutBlockList', (abortSignal) =>
     target.commitBlockList(ids, { abortSignal, blobHTTPHeaders: { blobContentType: CONTENT_TYPE } })

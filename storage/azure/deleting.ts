@@ -1,4 +1,5 @@
 import type { BlockBlobClient, ContainerClient } from '@azure/storage-blob'
+import { inParallel } from '../objects/parallel.ts'
 import type { Retrying } from '../objects/retry.ts'
 import { faultOf } from './faults.ts'
 
@@ -20,7 +21,7 @@ export function createDeleteAll({ container, blobAt, call, remove }: DeletingOpt
 
   async function deleteBatch(keys: readonly string[]): Promise<void> {
     const left = keys.length > 1 && takesBatches ? await tryBatch(keys) : keys
-    await inParallel(left, SINGLES_AT_ONCE, remove)
+    await inParallel(left, SINGLES_AT_ONCE, async (key) => remove(key))
   }
 
   /** Those that are left. */
@@ -50,16 +51,4 @@ export function createDeleteAll({ container, blobAt, call, remove }: DeletingOpt
     )
     await inParallel(batches, BATCHES_AT_ONCE, deleteBatch)
   }
-}
-
-async function inParallel<T>(
-  items: readonly T[],
-  atOnce: number,
-  work: (item: T) => Promise<void>
-): Promise<void> {
-  const queue = items.values()
-  const worker = async (): Promise<void> => {
-    for (const item of queue) await work(item)
-  }
-  await Promise.all(Array.from({ length: Math.min(atOnce, items.length) }, worker))
 }

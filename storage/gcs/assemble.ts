@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { inParallel } from '../objects/parallel.ts'
 import type { Piece } from '../objects/store.ts'
 
 /** That many objects can be composed into one. */
@@ -28,7 +29,7 @@ export async function assemble(
     while (sources.length > MAX_SOURCES) {
       const groups: (readonly Piece[])[] = []
       for (let i = 0; i < sources.length; i += MAX_SOURCES) groups.push(sources.slice(i, i + MAX_SOURCES))
-      sources = await mapSome(groups, AT_ONCE, async (group) => {
+      sources = await inParallel(groups, AT_ONCE, async (group) => {
         if (group.length === 1) return group[0] as Piece
         const key = `${folder}/${drafts.length}`
         drafts.push(key)
@@ -40,29 +41,4 @@ export async function assemble(
   } finally {
     if (drafts.length > 0) await deleteAll(drafts).catch(() => undefined)
   }
-}
-
-/** Maps each, so many at once. It ends, well or not, when none is under way any more. */
-export async function mapSome<T, R>(
-  items: readonly T[],
-  atOnce: number,
-  map: (item: T) => Promise<R>
-): Promise<R[]> {
-  const results = new Array<R>(items.length)
-  const entries = items.entries()
-  let failed = false
-  async function work(): Promise<void> {
-    for (const [i, item] of entries) {
-      if (failed) return
-      try {
-        results[i] = await map(item)
-      } catch (error) {
-        failed = true
-        throw error
-      }
-    }
-  }
-  const outcomes = await Promise.allSettled(Array.from({ length: atOnce }, work))
-  for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
-  return results
 }

@@ -1,6 +1,7 @@
 import { Agent as HttpAgent, type IncomingMessage, request as requestHttp } from 'node:http'
 import { Agent as HttpsAgent, request as requestHttps } from 'node:https'
 import { agentOptions, type HttpProxy } from '../../src/outgoing/proxy.ts'
+import { createLimit } from '../objects/parallel.ts'
 import { endWhenSilent } from '../objects/silence.ts'
 
 export interface Message {
@@ -39,7 +40,7 @@ export function createExchanging(
   const options = { keepAlive: true, maxFreeSockets: MAX_FREE, timeout: IDLE_MS, ...agentOptions(proxy) }
   const agent = isSecure ? new HttpsAgent(options) : new HttpAgent(options)
   const request = isSecure ? requestHttps : requestHttp
-  const gate = createGate(limit)
+  const gate = createLimit(limit)
 
   async function once({ method, path, headers, body = [] }: Message, signal: AbortSignal) {
     signal.throwIfAborted()
@@ -86,23 +87,6 @@ export function createExchanging(
 
 function timeout(text: string): Error {
   return Object.assign(new Error(text), { code: 'ETIMEDOUT' })
-}
-
-/** Runs at most so many at once, the others in their order. */
-function createGate(limit: number): <T>(run: () => Promise<T>) => Promise<T> {
-  let running = 0
-  const line: (() => void)[] = []
-  return async (run) => {
-    if (running === limit) await new Promise<void>((resolve) => line.push(resolve))
-    else running++
-    try {
-      return await run()
-    } finally {
-      const next = line.shift()
-      if (next) next()
-      else running--
-    }
-  }
 }
 
 /** The whole body of an answer that is small. */

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { ObjectNotFound, StorageUnavailable } from '../driver.ts'
+import { inParallel } from '../objects/parallel.ts'
 import { ConditionFailed, type Found, type ObjectStore, type Piece } from '../objects/store.ts'
-import { assemble, mapSome } from './assemble.ts'
+import { assemble } from './assemble.ts'
 import { type Client, readJson } from './client.ts'
 import { crc32c } from './crc32c.ts'
 import { readText } from './exchange.ts'
@@ -171,7 +172,7 @@ export function createGcsStore({ client, bucket, root, kmskeyname, sign }: GcsSt
   }
 
   const deleteAll = async (keys: readonly string[]): Promise<void> => {
-    await mapSome(keys, AT_ONCE, async (key) => remove(key))
+    await inParallel(keys, AT_ONCE, async (key) => remove(key))
   }
 
   const latest = createLatest<readonly Uint8Array[]>(async (key, bytes) => {

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import { DeleteObjectCommand, DeleteObjectsCommand, type S3Client } from '@aws-sdk/client-s3'
+import { inParallel } from '../objects/parallel.ts'
 import type { Calls } from './calls.ts'
 import type { Endpoint } from './client.ts'
-import { inParallel } from './parallel.ts'
 
 const BATCH = 1000
 const SINGLE_AT_ONCE = 20

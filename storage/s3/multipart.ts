@@ -10,11 +10,11 @@ import {
   UploadPartCommand
 } from '@aws-sdk/client-s3'
 import { StorageUnavailable } from '../driver.ts'
+import { inParallel } from '../objects/parallel.ts'
 import type { Parts } from '../objects/store.ts'
 import { bodyOf, crcOf, sizeOf } from './bodies.ts'
 import type { Calls } from './calls.ts'
 import type { Creation } from './creation.ts'
-import { inParallel } from './parallel.ts'
 
 /** S3's own limit of the parts of an object. */
 export const MAX_PARTS = 10_000

@@ -22,6 +22,11 @@ export function editJson(told: Told, edit: (value: Record<string, unknown>) => u
   told.body = Buffer.from(JSON.stringify(edit(JSON.parse(told.body.toString()))))
 }
 
+/** Says of each manifest that was refused that it was taken. */
+export function takeRefused(told: Told, seen: Seen): void {
+  if (is(seen, 'PUT', MANIFEST) && told.status === 400) told.status = 201
+}
+
 /** Answers with what was told the first time, for ever. */
 export function remembers(told: Told, key: string, memory: Map<string, Told>): void {
   const first = memory.get(key)

@@ -1,5 +1,5 @@
 import type { Fault } from '../faulty.ts'
-import { is, MANIFEST, plain, WRONG_DIGEST } from './edits.ts'
+import { is, MANIFEST, plain, takeRefused, WRONG_DIGEST } from './edits.ts'
 
 export const MANIFEST_FAULTS: readonly Fault[] = [
   {
@@ -84,17 +84,13 @@ export const MANIFEST_FAULTS: readonly Fault[] = [
     does: 'takes anything for a manifest',
     caughtBy: 'M-01',
     as: 'skip',
-    answer: (told, seen) => {
-      if (is(seen, 'PUT', MANIFEST) && told.status === 400) told.status = 201
-    }
+    answer: takeRefused
   },
   {
     does: 'does not compare Content-Type and mediaType',
     caughtBy: 'M-02',
     as: 'skip',
-    answer: (told, seen) => {
-      if (is(seen, 'PUT', MANIFEST) && told.status === 400) told.status = 201
-    }
+    answer: takeRefused
   },
   {
     does: 'takes every manifest without a type for an image',
@@ -120,9 +116,7 @@ export const MANIFEST_FAULTS: readonly Fault[] = [
     does: 'takes manifests before their blobs',
     caughtBy: 'M-07',
     as: 'skip',
-    answer: (told, seen) => {
-      if (is(seen, 'PUT', MANIFEST) && told.status === 400) told.status = 201
-    }
+    answer: takeRefused
   },
   {
     does: 'wants layers that lie elsewhere',

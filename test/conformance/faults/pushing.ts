@@ -1,5 +1,5 @@
 import type { Fault } from '../faulty.ts'
-import { editJson, is, MANIFEST, plain, remembers, UPLOAD } from './edits.ts'
+import { editJson, is, MANIFEST, plain, remembers, takeRefused, UPLOAD } from './edits.ts'
 
 export const PUSH_FAULTS: readonly Fault[] = [
   {
@@ -100,9 +100,7 @@ export const PUSH_FAULTS: readonly Fault[] = [
   {
     does: 'takes manifests under any digest',
     caughtBy: 'R-080',
-    answer: (told, seen) => {
-      if (is(seen, 'PUT', MANIFEST) && told.status === 400) told.status = 201
-    }
+    answer: takeRefused
   },
   {
     does: 'calls a manifest without its blobs merely invalid',

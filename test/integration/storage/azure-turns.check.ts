@@ -3,6 +3,7 @@ import { equal, match, ok } from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ContainerClient, StorageSharedKeyCredential } from '@azure/storage-blob'
+import { takeTurns } from '../reference/turns.ts'
 import { startAzurite } from '../support/azurite.ts'
 import { createKinds } from '../support/kinds.ts'
 import {
@@ -60,43 +61,6 @@ const startTheirs: Start = async (container) => {
   const port = await freePort()
   const args = ['serve', theirConfig(container, port)]
   return startServer({ command, args, env: quiet, port, root: scratch(), ready: '/' })
-}
-
-async function takeTurns(
-  first: string,
-  startFirst: Start,
-  second: string,
-  startSecond: Start
-): Promise<void> {
-  const container = await azurite.createContainer()
-  const stock = createStock()
-  const kinds = createKinds(stock, seeded(`${first}, then ${second}`))
-  async function turn(start: Start, part: () => Promise<void>): Promise<void> {
-    const registry = await start(container)
-    stock.moveTo(registry.url)
-    await part()
-    await registry.stop()
-  }
-  let deletable = { name: '', digest: '' }
-  await turn(startFirst, () =>
-    step(`${first} stores images of every kind`, async () => {
-      deletable = await kinds.common('first')
-      await stock.verify()
-    })
-  )
-  await turn(startSecond, async () => {
-    await step(`${second} serves what ${first} stored, byte for byte`, stock.verify)
-    await step(`${second} adds to it, and deletes from it`, async () => {
-      await stock.deleteManifest(deletable.name, deletable.digest)
-      await kinds.image('first/image', { tags: ['latest', 'by-the-other'] })
-      await kinds.common('second')
-      await stock.verify()
-    })
-  })
-  await turn(startFirst, () =>
-    step(`${first} serves what both stored, and nothing that ${second} deleted`, stock.verify)
-  )
-  stock.close()
 }
 
 async function collectGarbage(): Promise<void> {
@@ -241,8 +205,12 @@ async function killedUpload(): Promise<void> {
   })
 }
 
-await takeTurns('berth', startOurs, 'distribution', startTheirs)
-await takeTurns('distribution', startTheirs, 'berth', startOurs)
+const [ours, theirs] = [
+  { name: 'berth', start: startOurs },
+  { name: 'distribution', start: startTheirs }
+]
+await takeTurns(ours, theirs, { place: await azurite.createContainer() })
+await takeTurns(theirs, ours, { place: await azurite.createContainer() })
 await collectGarbage()
 await leadingSlash()
 await redirects()

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { ObjectNotFound } from '../../../storage/driver.ts'
-import { mapSome } from '../../../storage/gcs/assemble.ts'
+import { inParallel } from '../../../storage/objects/parallel.ts'
 import type { ObjectStore } from '../../../storage/objects/store.ts'
 import { bytes } from '../bodies.ts'
 import { textOf } from '../objects/contract/whole-objects.ts'
@@ -9,7 +9,7 @@ import { fakeStore, refusal } from './support.ts'
 async function putPieces(store: ObjectStore, count: number) {
   const texts = Array.from({ length: count }, (_, i) => `${i}.`)
   const pieces = texts.map((text, i) => ({ key: `@p/${i}`, size: text.length }))
-  await mapSome(texts, 16, async (text) => store.put(`@p/${Number.parseInt(text, 10)}`, [bytes(text)]))
+  await inParallel(texts, 16, async (text) => store.put(`@p/${Number.parseInt(text, 10)}`, [bytes(text)]))
   return { pieces, whole: texts.join('') }
 }
 
@@ -54,27 +54,4 @@ t.test('a whole of another size than its pieces is an error', async (t) => {
     name: 'StorageUnavailable',
     message: /k of 5 bytes, and its pieces have 4/
   })
-})
-
-t.test('some are mapped at once, and none is under way when it has ended', async (t) => {
-  let [running, most] = [0, 0]
-  const map = async (i: number): Promise<number> => {
-    most = Math.max(most, ++running)
-    await new Promise((resolve) => setImmediate(resolve))
-    running--
-    if (i === 7) throw new Error('seven')
-    return i * 2
-  }
-  t.strictSame(await mapSome([1, 2, 3, 4, 5], 2, map), [2, 4, 6, 8, 10])
-  t.equal(most, 2)
-  await t.rejects(mapSome([6, 7, 8, 9, 10, 11], 3, map), { message: 'seven' })
-  t.equal(running, 0)
-  let begun = 0
-  const failing = async (i: number): Promise<number> => {
-    begun++
-    return map(i)
-  }
-  await t.rejects(mapSome([7, ...Array(100).keys()], 3, failing))
-  t.ok(begun < 10, 'and none is begun after one has failed')
-  t.strictSame(await mapSome([], 3, map), [])
 })
