@@ -2,9 +2,9 @@ import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { BlockBlobClient, HttpAuthorization } from '@azure/storage-blob'
 import { ObjectNotFound, StorageUnavailable } from '../driver.ts'
-import { inParallel } from '../objects/parallel.ts'
 import type { Retrying } from '../objects/retry.ts'
 import type { Piece } from '../objects/store.ts'
+import { inParallel } from '../parallel.ts'
 import { faultOf } from './faults.ts'
 
 /** Of a copy that is done when it is answered. Put Block From URL takes 4000 MiB, Copy Blob From URL this much. */

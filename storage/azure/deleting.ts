@@ -1,6 +1,6 @@
 import type { BlockBlobClient, ContainerClient } from '@azure/storage-blob'
-import { inParallel } from '../objects/parallel.ts'
 import type { Retrying } from '../objects/retry.ts'
+import { inParallel } from '../parallel.ts'
 import { faultOf } from './faults.ts'
 
 const MAX_BATCH = 256

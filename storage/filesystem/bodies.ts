@@ -1,4 +1,5 @@
 import type { Body, ByteRange } from '../driver.ts'
+import { createLimit } from '../parallel.ts'
 import type { Files, OpenFile } from './files.ts'
 
 /** A batch goes to the disk once it has so many bytes, or as many chunks as one call of the kernel takes. */
@@ -7,9 +8,11 @@ const BATCH_CHUNKS = 1024
 
 /** The chunks in which a file is read. A reader holds two, one of which is read ahead, or one when that is all. */
 const CHUNK = 256 * 1024
-/** So many may read in these chunks at a time, which takes 32 MiB; who comes then holds one small one: there are
+/** So many may read in these chunks at a time, which takes 32 MiB; who comes then reads small ones in turn: there are
  *  others to be served while it waits for the disk. */
 const CROWD = 64
+/** Of those, so many at a time: twice the threads that Node reads files with. */
+const READS_AT_ONCE = 64
 /** Less than a page, and than the smallest buffer that node allocates by itself. */
 const SHORT = 4095
 /** Up to here a file is read in one go. */
@@ -114,15 +117,14 @@ export type ReadChunks = (file: OpenFile, start: number, end: number) => AsyncGe
 
 export function createReadChunks(files: Files): ReadChunks {
   const spare: Buffer[] = []
+  const inTurn = createLimit(READS_AT_ONCE)
   let readers = 0
-  const take = (length: number): Buffer =>
-    length > SMALL ? (spare.pop() ?? Buffer.allocUnsafeSlow(CHUNK)) : Buffer.allocUnsafeSlow(length)
 
-  return async function* readChunks(file, start, end) {
-    if (start === end) return
-    const ahead = readers < CROWD
-    const step = Math.min(end - start, ahead ? CHUNK : SMALL)
-    const buffers = Array.from({ length: ahead && end - start > step ? 2 : 1 }, () => take(step))
+  async function* readAhead(file: OpenFile, start: number, end: number): AsyncGenerator<Uint8Array> {
+    const step = Math.min(end - start, CHUNK)
+    const take = (): Buffer =>
+      step > SMALL ? (spare.pop() ?? Buffer.allocUnsafeSlow(CHUNK)) : Buffer.allocUnsafeSlow(step)
+    const buffers = Array.from({ length: end - start > step ? 2 : 1 }, take)
     let reading = Promise.resolve<Uint8Array>(Buffer.alloc(0))
     const read = (turn: number, position: number): void => {
       const into = buffers[turn % buffers.length] as Buffer
@@ -134,9 +136,8 @@ export function createReadChunks(files: Files): ReadChunks {
       read(0, start)
       for (let turn = 1, next = start + step; next < end; turn++, next += step) {
         const chunk = await reading
-        if (ahead) read(turn, next)
+        read(turn, next)
         yield chunk
-        if (!ahead) read(turn, next)
       }
       yield await reading
     } finally {
@@ -149,6 +150,20 @@ export function createReadChunks(files: Files): ReadChunks {
       if (buffer.length === CHUNK && spare.length < SPARE_BUFFERS) spare.push(buffer)
       else free([buffer])
     }
+  }
+
+  /** Holds nothing while it waits for its turn to read. */
+  async function* readInTurn(file: OpenFile, start: number, end: number): AsyncGenerator<Uint8Array> {
+    for (let next = start; next < end; next += SMALL) {
+      const length = Math.min(SMALL, end - next)
+      const chunk = await inTurn(async () => readFully(files, file, Buffer.allocUnsafeSlow(length), next))
+      yield chunk
+      free([chunk]) // not if the reader stopped early: it might still be sending this
+    }
+  }
+
+  return async function* readChunks(file, start, end) {
+    if (start < end) yield* readers < CROWD ? readAhead(file, start, end) : readInTurn(file, start, end)
   }
 }
 

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { inParallel } from '../objects/parallel.ts'
 import type { Piece } from '../objects/store.ts'
+import { inParallel } from '../parallel.ts'
 
 /** That many objects can be composed into one. */
 const MAX_SOURCES = 32

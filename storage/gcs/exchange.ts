@@ -1,8 +1,8 @@
 import { Agent as HttpAgent, type IncomingMessage, request as requestHttp } from 'node:http'
 import { Agent as HttpsAgent, request as requestHttps } from 'node:https'
 import { agentOptions, type HttpProxy } from '../../src/outgoing/proxy.ts'
-import { createLimit } from '../objects/parallel.ts'
 import { endWhenSilent } from '../objects/silence.ts'
+import { createLimit } from '../parallel.ts'
 
 export interface Message {
   method: 'GET' | 'POST' | 'DELETE'

@@ -1,8 +1,8 @@
 import { CopyObjectCommand, UploadPartCopyCommand } from '@aws-sdk/client-s3'
 import { ObjectNotFound } from '../driver.ts'
-import { createLimit, inParallel } from '../objects/parallel.ts'
 import type { Piece } from '../objects/store.ts'
 import type { S3Options } from '../options.ts'
+import { createLimit, inParallel } from '../parallel.ts'
 import { beginMultipart, MAX_PARTS, type MultipartOptions } from './multipart.ts'
 
 /** S3's own limit of a part that is not the last. */

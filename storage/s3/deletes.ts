@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { DeleteObjectCommand, DeleteObjectsCommand, type S3Client } from '@aws-sdk/client-s3'
-import { inParallel } from '../objects/parallel.ts'
+import { inParallel } from '../parallel.ts'
 import type { Calls } from './calls.ts'
 import type { Endpoint } from './client.ts'
 

@@ -10,8 +10,8 @@ import {
   UploadPartCommand
 } from '@aws-sdk/client-s3'
 import { StorageUnavailable } from '../driver.ts'
-import { inParallel } from '../objects/parallel.ts'
 import type { Parts } from '../objects/store.ts'
+import { inParallel } from '../parallel.ts'
 import { bodyOf, crcOf, sizeOf } from './bodies.ts'
 import type { Calls } from './calls.ts'
 import type { Creation } from './creation.ts'

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { ObjectNotFound } from '../../../storage/driver.ts'
-import { inParallel } from '../../../storage/objects/parallel.ts'
 import type { ObjectStore } from '../../../storage/objects/store.ts'
+import { inParallel } from '../../../storage/parallel.ts'
 import { bytes } from '../bodies.ts'
 import { textOf } from '../objects/contract/whole-objects.ts'
 import { fakeStore, refusal } from './support.ts'

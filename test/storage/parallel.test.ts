@@ -1,5 +1,5 @@
 import t from 'tap'
-import { inParallel } from '../../../storage/objects/parallel.ts'
+import { inParallel } from '../../storage/parallel.ts'
 
 t.test('some are mapped at once, and none is under way when it has ended', async (t) => {
   let [running, most] = [0, 0]
