@@ -71,7 +71,8 @@ export function createTags(storage: StorageDriver, links: Links): Tags {
       const names = (await storage.list(tagsKey(name))).filter(isTag)
       await mapParallel(names, async (tag) => {
         const target = await links.read(tagLinkKey(name, tag))
-        // One without a link may be what a deletion left that died halfway: this one ends it.
+        // Of a removal that died halfway the driver may keep what it shows to nobody: this one ends it. History that is
+        // left without a link stays until somebody deletes the tag itself.
         if (target === digest || target === undefined) await remove(name, tag, digest)
       })
     }

@@ -149,7 +149,7 @@ export function objectStorage(store: ObjectStore, options: ObjectStorageOptions)
           if (!(error instanceof ConditionFailed)) throw error
         }
       }
-      throw new Error(`${key} is replaced again and again while it is deleted`)
+      throw new StorageUnavailable(`${key} is replaced again and again while it is deleted`)
     },
 
     async deleteFolder(key) {

@@ -85,9 +85,21 @@ async function goOn(
     new StorageUnavailable(`${key} was replaced or deleted while it was read`, { cause })
   try {
     const opened = await store.get(key, range, version)
-    if (opened === undefined || opened.version !== version) throw changed()
-    return opened.chunks
+    if (opened === undefined) throw changed()
+    if (opened.version === version) return opened.chunks
+    // Of a store that does not heed the condition.
+    await leave(opened.chunks)
+    throw changed()
   } catch (error) {
     throw error instanceof ConditionFailed || error instanceof RangeError ? changed(error) : error
+  }
+}
+
+/** Frees the connection of a body that nobody wants: one that was never asked for a chunk would keep it. */
+async function leave(chunks: AsyncIterable<Uint8Array>): Promise<void> {
+  try {
+    for await (const _ of chunks) return
+  } catch {
+    // It is broken, and free.
   }
 }

@@ -1,5 +1,7 @@
 import t from 'tap'
 import { StorageUnavailable } from '../../../storage/driver.ts'
+import { readObject } from '../../../storage/objects/reading.ts'
+import type { Opened } from '../../../storage/objects/store.ts'
 import { bytes, gather, noise, text } from '../bodies.ts'
 import { DOWN, PART, scene, slowly } from './scene.ts'
 
@@ -76,6 +78,34 @@ t.test('case 16: a read does not go on with another object', async (t) => {
     }
     await t.rejects(rest(), StorageUnavailable)
   }
+})
+
+t.test('a read leaves a store that gives another object than the one that was asked for', async (t) => {
+  const { store } = scene()
+  let [left, count] = [0, 0]
+  async function* chunks() {
+    try {
+      yield bytes('one')
+      if (count > 1) yield bytes('two')
+      throw new Error('cut')
+    } finally {
+      left++
+    }
+  }
+  const get = async (): Promise<Opened> => ({ size: 6, version: `v${++count}`, chunks: chunks() })
+  await t.rejects(gather(readObject({ ...store, get }, 'k')), { message: /was replaced or deleted/ })
+  t.strictSame([count, left], [2, 2])
+})
+
+t.test('an object that is replaced whenever it is to be deleted is an outage', async (t) => {
+  const { storage, store, judge } = scene()
+  await storage.write('k', [bytes('former')])
+  const others = store.sharing({})
+  judge(({ operation }) =>
+    operation === 'delete' ? { after: others.put('k', [bytes('newer')]) } : undefined
+  )
+  await t.rejects(storage.delete('k'), StorageUnavailable)
+  t.equal(await text(storage.read('k')), 'newer')
 })
 
 t.test('case 27: a write that cannot store a part changes nothing, and leaves nothing', async (t) => {
