@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { startAzurite } from './support/azurite.ts'
 import { startFakeGcsServer } from './support/gcs-server.ts'
+import { startGoogleApis } from './support/google-apis.ts'
 import { startMinio } from './support/s3-servers.ts'
 import { type TestStorage, toEnvironment } from './support/storage.ts'
 
@@ -31,7 +32,8 @@ async function s3() {
     REGISTRY_STORAGE_S3_ACCESSKEY: accesskey,
     REGISTRY_STORAGE_S3_SECRETKEY: secretkey
   }
-  return { storage: { driver: 'S3', settings }, stop: server.stop }
+  const distribution = { REGISTRY_STORAGE_S3_FORCEPATHSTYLE: 'true' }
+  return { storage: { driver: 'S3', settings, distribution }, stop: server.stop }
 }
 
 async function gcs() {
@@ -41,7 +43,14 @@ async function gcs() {
     REGISTRY_STORAGE_GCS_BUCKET: 'images',
     STORAGE_EMULATOR_HOST: server.url
   }
-  return { storage: { driver: 'GCS', settings }, stop: server.stop }
+  const apis = await startGoogleApis(server.url)
+  return {
+    storage: { driver: 'GCS', settings, distribution: apis.env },
+    async stop() {
+      apis.close()
+      await server.stop()
+    }
+  }
 }
 
 async function azure() {
@@ -53,7 +62,8 @@ async function azure() {
     REGISTRY_STORAGE_AZURE_CONTAINER: await createContainer(),
     REGISTRY_STORAGE_AZURE_SERVICEURL: url
   }
-  return { storage: { driver: 'AZURE', settings }, stop: server.stop }
+  const distribution = { REGISTRY_STORAGE_AZURE_CREDENTIALS_TYPE: 'shared_key' }
+  return { storage: { driver: 'AZURE', settings, distribution }, stop: server.stop }
 }
 
 const [name = '', command, ...args] = process.argv.slice(2)

@@ -354,7 +354,7 @@ export function dockerRegistryEnvironment(root: string): Record<string, string |
     ...env,
     ...storageSettings(root),
     REGISTRY_STORAGE_DELETE_ENABLED: 'true',
-    ...(storage.driver === 'S3' && { REGISTRY_STORAGE_S3_FORCEPATHSTYLE: 'true' })
+    ...storage.distribution
   }
 }
 

@@ -6,6 +6,8 @@ export interface TestStorage {
   driver: string
   /** What sets it up, but for the root directory. */
   settings: Record<string, string>
+  /** What CNCF distribution takes beside that. */
+  distribution?: Record<string, string>
 }
 
 const VARIABLE = 'BERTH_TEST_STORAGE'

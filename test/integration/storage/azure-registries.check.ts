@@ -1,29 +1,26 @@
-// One container in Azurite, two registries: berth and CNCF distribution 3, with its garbage collector; and the leading slash.
+// Containers in Azurite: one with a registry of CNCF distribution 3 beside one with the leading slash, addresses that clients
+// are sent to, and an upload whose berths are killed.
 import { equal, match, ok } from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ContainerClient, StorageSharedKeyCredential } from '@azure/storage-blob'
-import { takeTurns } from '../reference/turns.ts'
 import { startAzurite } from '../support/azurite.ts'
 import { createKinds } from '../support/kinds.ts'
 import {
   freePort,
   neutralEnvironment,
   type RunningServer,
-  run,
   scratch,
   startBerth,
   startServer
 } from '../support/processes.ts'
 import { seeded } from '../support/random.ts'
 import { needGoTool, step } from '../support/steps.ts'
-import { createStock, digestOf, MEDIA_TYPES } from '../support/stock.ts'
+import { createStock, digestOf } from '../support/stock.ts'
 
 const command = await needGoTool('distribution')
 const azurite = await startAzurite()
 const { account, key, url: serviceurl } = azurite
-
-type Start = (container: string) => Promise<RunningServer>
 
 const startOurs = (container: string, env: Record<string, string> = {}): Promise<RunningServer> =>
   startBerth({
@@ -57,46 +54,10 @@ function theirConfig(container: string, port: number): string {
 
 const quiet = { ...neutralEnvironment(), OTEL_TRACES_EXPORTER: 'none' }
 
-const startTheirs: Start = async (container) => {
+async function startTheirs(container: string): Promise<RunningServer> {
   const port = await freePort()
   const args = ['serve', theirConfig(container, port)]
   return startServer({ command, args, env: quiet, port, root: scratch(), ready: '/' })
-}
-
-async function collectGarbage(): Promise<void> {
-  const container = await azurite.createContainer()
-  const random = seeded('garbage in Azure')
-  const stock = createStock()
-  const kinds = createKinds(stock, random)
-  let berth = await startOurs(container)
-  stock.moveTo(berth.url)
-  const deletable = await kinds.common('gc')
-  await stock.deleteManifest(deletable.name, deletable.digest)
-  const index = { mediaType: MEDIA_TYPES.index }
-  const inner = await stock.manifest('gc/only-index', { manifests: [] }, index)
-  await stock.manifest('gc/only-index', { manifests: [inner] }, { ...index, tags: ['v1'] })
-  const subject = await kinds.image('gc/referred', { tags: ['v1'] })
-  await kinds.referrer('gc/referred', subject)
-  await stock.verify()
-  await berth.stop()
-  const live = stock.live()
-  const garbage = stock.forgetUnreferencedBlobs().filter(({ digest }) => !live.has(digest))
-
-  await step(
-    "distribution's garbage collector comes to its end, and removes nothing that is live",
-    async () => {
-      ok(garbage.length > 0)
-      await run(command, ['garbage-collect', theirConfig(container, 1)], { env: quiet, timeoutMs: 300_000 })
-      berth = await startOurs(container)
-      stock.moveTo(berth.url)
-      await stock.verify()
-      for (const { name, digest } of garbage) {
-        equal((await fetch(`${berth.url}/v2/${name}/blobs/${digest}`, { redirect: 'manual' })).status, 404)
-      }
-      await berth.stop()
-    }
-  )
-  stock.close()
 }
 
 async function leadingSlash(): Promise<void> {
@@ -205,13 +166,6 @@ async function killedUpload(): Promise<void> {
   })
 }
 
-const [ours, theirs] = [
-  { name: 'berth', start: startOurs },
-  { name: 'distribution', start: startTheirs }
-]
-await takeTurns(ours, theirs, { place: await azurite.createContainer() })
-await takeTurns(theirs, ours, { place: await azurite.createContainer() })
-await collectGarbage()
 await leadingSlash()
 await redirects()
 await killedUpload()
