@@ -22,7 +22,10 @@ export interface Source {
 export interface AssembleOptions {
   readonly call: Retrying
   blobAt(key: string): BlockBlobClient
+  /** Asked before each try. */
   sourceAt(key: string): Promise<Source>
+  /** Removes what is there, if it is of another type than those that are assembled. */
+  removeOther(key: string): Promise<void>
   /** How often it is tried anew when others have taken the blocks away, and how long it waits first. */
   readonly tries: number
   readonly delayMs: number
@@ -44,7 +47,7 @@ export async function assembleBlob(
   target: string,
   pieces: readonly Piece[]
 ): Promise<void> {
-  const { call, blobAt, tries, delayMs } = options
+  const { call, blobAt, removeOther, tries, delayMs } = options
   if (pieces.length > MAX_BLOCKS) {
     throw new StorageUnavailable(
       `${target} has ${pieces.length} pieces, and Azure makes a blob of ${MAX_BLOCKS} at most`
@@ -62,10 +65,7 @@ export async function assembleBlob(
       const { code } = faultOf(error)
       if (round >= tries) throw error
       if (code === 'InvalidBlobType') {
-        // It was an append blob of distribution's. A blob cannot change its type.
-        await call('DeleteBlob', (abortSignal) =>
-          blob.deleteIfExists({ abortSignal, deleteSnapshots: 'include' })
-        )
+        await removeOther(target)
       } else if (code === 'InvalidBlockList') {
         if ((await sizeOf(call, blob)) === size) return
         await delay(delayMs * round * (0.5 + Math.random()))
@@ -81,13 +81,13 @@ async function copy(
 ): Promise<void> {
   for (const { key } of pieces) {
     await fromPiece(key, async () => {
-      const { url, authorization } = await sourceAt(key)
-      await call('CopyBlobFromUrl', (abortSignal) =>
-        target.syncCopyFromURL(url, {
+      await call('CopyBlobFromUrl', async (abortSignal) => {
+        const { url, authorization } = await sourceAt(key)
+        await target.syncCopyFromURL(url, {
           abortSignal,
           ...(authorization && { sourceAuthorization: authorization })
         })
-      )
+      })
     })
   }
 }
@@ -102,13 +102,13 @@ async function joinBlocks(
   const ids = pieces.map((_, i) => Buffer.from(`${writer}-${String(i).padStart(5, '0')}`).toString('base64'))
   await inParallel(pieces, AT_ONCE, async ({ key, size }, i) =>
     fromPiece(key, async () => {
-      const { url, authorization } = await sourceAt(key)
-      await call('PutBlockFromUrl', (abortSignal) =>
-        target.stageBlockFromURL(ids[i] as string, url, 0, size, {
+      await call('PutBlockFromUrl', async (abortSignal) => {
+        const { url, authorization } = await sourceAt(key)
+        await target.stageBlockFromURL(ids[i] as string, url, 0, size, {
           abortSignal,
           ...(authorization && { sourceAuthorization: authorization })
         })
-      )
+      })
     })
   )
   // An answer that was lost does no harm: blocks of ours that were committed are found among the committed.

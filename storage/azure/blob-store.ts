@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto'
 import { Readable } from 'node:stream'
-import type { AccessToken, TokenCredential } from '@azure/identity'
 import { type BlockBlobClient, type HttpRequestBody, StorageSharedKeyCredential } from '@azure/storage-blob'
 import { ObjectNotFound, StorageUnavailable } from '../driver.ts'
 import type { Retrying } from '../objects/retry.ts'
@@ -12,14 +11,25 @@ import { faultOf, type Place, unavailable } from './faults.ts'
 import { isFolder, listPage } from './listing.ts'
 import { openBlob } from './reading.ts'
 import type { Sign } from './signing.ts'
+import { holdToken } from './token.ts'
 
-const SCOPE = 'https://storage.azure.com/.default'
 /** For the service to begin reading a piece. */
 const SOURCE_SECONDS = 3600
-const TOKEN_RESERVE_MS = 5 * 60_000
+/** How often a blob of another type is made room for: who makes one is not at it again and again. */
+const ROUNDS = 3
 /** Up to this, what is put carries its MD5, which the service compares: links and manifests are what hurts most. What is
  *  longer is protected by TLS, as MD5 would cost as much again as the digest of what comes in. */
 const MAX_HASHED = 1 << 20
+
+/** Of a creation: there is a blob already, of whatever type. */
+const EXISTS = new Set(['BlobAlreadyExists', 'ConditionNotMet', 'InvalidBlobType'])
+
+/** What a look at a blob tells. */
+interface Looked {
+  found: Found
+  md5: Uint8Array | undefined
+  type: string | undefined
+}
 
 export interface BlobStoreOptions {
   readonly client: Client
@@ -39,25 +49,13 @@ export function blobStore(options: BlobStoreOptions): ObjectStore {
   const { client, place, root, call, sign, tries, delayMs } = options
   const { container, credential } = client
   const blobAt = (key: string): BlockBlobClient => container.getBlockBlobClient(root + key)
-
-  let token: AccessToken | null = null
+  const token = credential instanceof StorageSharedKeyCredential ? undefined : holdToken(credential)
 
   async function sourceAt(key: string): Promise<Source> {
-    if (credential instanceof StorageSharedKeyCredential) {
-      return { url: (await sign(root + key, SOURCE_SECONDS)) ?? blobAt(key).url }
-    }
+    const { url } = blobAt(key)
+    if (token === undefined) return { url: (await sign(root + key, SOURCE_SECONDS)) ?? url }
     // Signing for an identity takes a role more than reading does.
-    return { url: blobAt(key).url, authorization: { scheme: 'Bearer', value: await tokenOf(credential) } }
-  }
-
-  /** The credential finds its token again by itself, but not for nothing. */
-  async function tokenOf(credential: TokenCredential): Promise<string> {
-    if (!token || token.expiresOnTimestamp - Date.now() < TOKEN_RESERVE_MS) {
-      // As the pipeline asks, so that it is the same token.
-      token = await credential.getToken(SCOPE, { enableCae: true })
-      if (token === null) throw new StorageUnavailable('Azure gave no token')
-    }
-    return token.token
+    return { url, authorization: { scheme: 'Bearer', value: await token() } }
   }
 
   async function guarded<T>(work: () => Promise<T>): Promise<T> {
@@ -73,26 +71,34 @@ export function blobStore(options: BlobStoreOptions): ObjectStore {
     }
   }
 
-  async function look(key: string): Promise<(Found & { md5: Uint8Array | undefined }) | undefined> {
+  async function look(key: string): Promise<Looked | undefined> {
     try {
       const answer = await call('GetBlobProperties', (abortSignal) =>
         blobAt(key).getProperties({ abortSignal })
       )
       if (isFolder(answer.metadata)) return undefined
-      const {
-        contentLength: size = 0,
-        lastModified: modified = new Date(0),
-        etag: version,
-        contentMD5: md5
-      } = answer
-      return { key, size, modified, version, md5 }
+      const { contentLength: size = 0, lastModified: modified = new Date(0) } = answer
+      const { etag: version, contentMD5: md5, blobType: type } = answer
+      return { found: { key, size, modified, version }, md5, type }
     } catch (error) {
       if (isMissing(error)) return undefined
       throw error
     }
   }
 
-  async function put(key: string, bytes: readonly Uint8Array[], isNew: boolean): Promise<void> {
+  /** A blob cannot change its type, so that what is an append blob, as distribution writes them, goes first: only that. */
+  async function removeOther(key: string): Promise<void> {
+    const there = await look(key)
+    if (there === undefined || there.type === 'BlockBlob') return
+    try {
+      await remove(key, there.found.version)
+    } catch (error) {
+      // Somebody else has removed or replaced it.
+      if (!(error instanceof ConditionFailed)) throw error
+    }
+  }
+
+  async function put(key: string, bytes: readonly Uint8Array[], isNew: boolean, round = 1): Promise<void> {
     const size = bytes.reduce((sum, { length }) => sum + length, 0)
     const md5 = isNew || size <= MAX_HASHED ? md5Of(bytes) : undefined
     let attempts = 0
@@ -108,15 +114,14 @@ export function blobStore(options: BlobStoreOptions): ObjectStore {
       })
     } catch (error) {
       const { code } = faultOf(error)
-      if (isNew && (code === 'BlobAlreadyExists' || code === 'ConditionNotMet')) {
+      if (isNew && EXISTS.has(code)) {
         // The answer to the first try may have been lost: then it is ours that is there.
         if (attempts > 1 && isSame((await look(key))?.md5, md5)) return
         throw new ConditionFailed(key, { cause: error })
       }
-      if (code !== 'InvalidBlobType') throw error
-      // It was an append blob, as distribution writes. A blob cannot change its type.
-      await remove(key)
-      await put(key, bytes, isNew)
+      if (code !== 'InvalidBlobType' || round === ROUNDS) throw error
+      await removeOther(key)
+      await put(key, bytes, isNew, round + 1)
     }
   }
 
@@ -142,11 +147,7 @@ export function blobStore(options: BlobStoreOptions): ObjectStore {
   const deleteAll = createDeleteAll({ container, blobAt, call, remove })
 
   return {
-    head: (key) =>
-      guarded(async () => {
-        const { md5: _, ...found } = (await look(key)) ?? { md5: undefined }
-        return 'key' in found ? found : undefined
-      }),
+    head: (key) => guarded(async () => (await look(key))?.found),
 
     get: (key, range, version) =>
       guarded(async () => {
@@ -165,7 +166,7 @@ export function blobStore(options: BlobStoreOptions): ObjectStore {
 
     put: (key, bytes, { isNew } = { isNew: false }) => guarded(() => put(key, bytes, isNew)),
     assemble: (target, pieces) =>
-      guarded(() => assembleBlob({ call, blobAt, sourceAt, tries, delayMs }, target, pieces)),
+      guarded(() => assembleBlob({ call, blobAt, sourceAt, removeOther, tries, delayMs }, target, pieces)),
     delete: (key, version) => guarded(() => remove(key, version)),
     deleteAll: (keys) => guarded(() => deleteAll(keys)),
     list: (prefix, listed) => guarded(() => listPage({ container, root, call }, prefix, listed)),

@@ -40,9 +40,18 @@ const LOST =
 
 const BUSY = [408, 429, 500, 502, 503, 504]
 
+/** An identity could not get a token. */
+const NO_TOKEN =
+  /^(CredentialUnavailableError|AuthenticationError|AuthenticationRequiredError|AggregateAuthenticationError)$/
+/** What its messages say where who gives tokens was not reached, is ill or has too much to do. They say no more. */
+const AWAY =
+  /\b(network_error|endpoints_resolution_error|openid_config_error|server_error|temporarily_unavailable|throttled)\b/
+
 /** For `createRetrying`. */
 export function judge(error: unknown): Fault {
   const { status, code, retryAfterMs } = faultOf(error)
+  const { name = '', message = '' } = (error ?? {}) as Partial<Error>
+  if (status === 0 && NO_TOKEN.test(name)) return { code, isPassing: AWAY.test(message) }
   return { code, isPassing: status === 0 ? LOST.test(code) : BUSY.includes(status), retryAfterMs }
 }
 
@@ -91,9 +100,6 @@ const REMEDIES: Record<string, (place: Place) => string> = {
 
 const LOCKED = 'the blob is locked by an immutability policy or a legal hold of the container: remove it'
 
-/** An identity could not get a token. */
-const NO_TOKEN =
-  /^(CredentialUnavailableError|AuthenticationError|AuthenticationRequiredError|AggregateAuthenticationError)$/
 const DISTRUST = /^(CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|ERR_TLS_CERT_|HOSTNAME_MISMATCH|INVALID_CA)/
 
 /** In words for an administrator, whoever asked for what. A missing permission is never taken for a missing blob. */
@@ -112,7 +118,7 @@ export function unavailable(error: unknown, place: Place, now = Date.now()): Sto
 function remedyFor(error: unknown, { status, code, skewMs }: AzureFault, place: Place): string {
   const { name = '', message = '' } = (error ?? {}) as Partial<Error>
   if (NO_TOKEN.test(name)) {
-    return `no token could be had with storage.azure.credentials.type ${place.credentials} (${firstLine(message)}): check the identity of the pod, and its secret`
+    return `no token could be had with storage.azure.credentials.type ${place.credentials} (${firstLine(message)}): check the identity of the pod and its secret, and that who gives tokens can be reached`
   }
   if (DISTRUST.test(code)) {
     return `its certificate is not trusted (${firstLine(message)}): name the authority in the file of SSL_CERT_FILE`

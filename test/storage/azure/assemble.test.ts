@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap'
 import { openAzureStore } from '../../../storage/azure.ts'
 import { ObjectNotFound, StorageUnavailable } from '../../../storage/driver.ts'
-import type { ObjectStore, Piece } from '../../../storage/objects/store.ts'
+import { ConditionFailed, type ObjectStore, type Piece } from '../../../storage/objects/store.ts'
 import { noise } from '../bodies.ts'
 import { contentOf } from '../objects/contract/whole-objects.ts'
 import { type FakeService, newBlob, startFakeService } from './fake-service.ts'
@@ -103,6 +103,29 @@ t.test('what distribution wrote as an append blob is replaced', async (t) => {
   t.ok(blobs.get('one')?.data.equals(whole.subarray(PIECE)))
   await store.put('put', [whole])
   t.ok(blobs.get('put')?.data.equals(whole))
+  blobs.set('new', append())
+  await t.rejects(store.put('new', [whole], { isNew: true }), ConditionFailed)
+  t.equal(blobs.get('new')?.type, 'AppendBlob')
+})
+
+t.test('what has taken the place of an append blob meanwhile is not removed', async (t) => {
+  const { service, blobs, store } = await start(t)
+  const whole = noise(2 * PIECE)
+  const pieces = await putPieces(store, 'p', whole)
+  const works = [() => store.put('k', [whole]), () => store.assemble('k', pieces)]
+  for (const work of works) {
+    blobs.set('k', newBlob(Buffer.from('damaged'), { type: 'AppendBlob' }))
+    const theirs = newBlob(Buffer.from('theirs'))
+    let seen: unknown
+    service.fault = ({ operation }) => {
+      if (operation === 'DeleteBlob') blobs.set('k', theirs)
+      else if (/^Put/.test(operation) && blobs.get('k') === theirs) seen = theirs
+      return undefined
+    }
+    await work()
+    t.equal(seen, theirs, 'it was there until ours replaced it')
+    t.ok(blobs.get('k')?.data.equals(whole))
+  }
 })
 
 t.test('a list whose answer was lost is sent again, and is good', async (t) => {

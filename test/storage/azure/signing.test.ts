@@ -1,7 +1,8 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { TokenCredential } from '@azure/identity'
+import { AuthenticationRequiredError, type TokenCredential } from '@azure/identity'
 import t, { type Test } from 'tap'
+import { blobStore } from '../../../storage/azure/blob-store.ts'
 import { openClient } from '../../../storage/azure/client.ts'
 import { judge } from '../../../storage/azure/faults.ts'
 import { createSign } from '../../../storage/azure/signing.ts'
@@ -169,6 +170,35 @@ t.test('an authority that is silent holds nobody up for ever', async (t) => {
   await t.rejects(token(), { name: 'AuthenticationRequiredError' })
   isSilent = false
   t.match(await token(), { token: 'token' })
+})
+
+t.test('a token that could not be had since nobody answered is asked for again', async (t) => {
+  const { authority, options, around } = await start(t, { credentials: CLIENT_SECRET })
+  const retries: string[] = []
+  const onRetry = (operation: string, code: string) => retries.push(`${operation} ${code}`)
+  const lost = 'network_error: See https://aka.ms/msal.js.errors#network_error for details'
+  const client = await openClient(options, around.env)
+  t.teardown(() => client.close())
+  const own = client.credential as TokenCredential
+  let failures = 0
+  const getToken: TokenCredential['getToken'] = async (...args) => {
+    if (failures-- > 0) throw new AuthenticationRequiredError({ scopes: [], message: lost })
+    return own.getToken(...args)
+  }
+  const call = createRetrying({ judge, onRetry, pause: async () => {} })
+  const place = { container: options.container, url: client.service.url, credentials: 'client_secret' }
+  const sign = async () => undefined
+  const parts = { place, root: '', call, sign, tries: 1, delayMs: 0 }
+  const store = blobStore({ ...parts, client: { ...client, credential: { getToken } } })
+  await store.put('a', [noise(100)])
+  failures = 2
+  await store.assemble('b', [{ key: 'a', size: 100 }])
+  t.strictSame(retries, Array(2).fill('CopyBlobFromUrl AuthenticationRequiredError'))
+  t.equal(authority.asked.length, 1)
+
+  const fault = (message: string) => judge(new AuthenticationRequiredError({ scopes: [], message }))
+  t.match(fault('endpoints_resolution_error: See https://aka.ms'), { isPassing: true })
+  t.match(fault('invalid_client: AADSTS7000215: Invalid client secret provided.'), { isPassing: false })
 })
 
 t.test('the key that an identity signs by is renewed in time', async (t) => {
