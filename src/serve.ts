@@ -259,20 +259,24 @@ async function listen(app: FastifyInstance, { config, logger, announce }: ServeO
   logger.info(announce(`${scheme}://${family === 'IPv6' ? `[${address}]` : address}:${bound}`))
 }
 
-/** @param settled resolves when no write to the storage is under way */
+/** @param settled resolves when no write to the storage is under way, and nothing that one has left behind */
 async function stop(
   app: FastifyInstance,
-  settled: () => Promise<unknown>,
+  settled: () => Promise<void>,
   open: OpenRequests,
   { config, logger }: ServeOptions
 ): Promise<void> {
-  const closed = app.close().then(() => true)
-  const drainMs = Math.max(0, config.http.draintimeout - SEAL_MS)
-  if (!(await Promise.race([closed, pause(drainMs, false)]))) {
+  let isClosed = false
+  const done = app.close().then(() => {
+    isClosed = true
+    return settled()
+  })
+  await Promise.race([done, pause(Math.max(0, config.http.draintimeout - SEAL_MS))])
+  if (!isClosed) {
     logger.warn('the requests that are still open are cut; uploads keep what has come and can go on')
     open.cut()
     app.server.closeAllConnections()
   }
-  await Promise.race([Promise.all([closed, settled(), open.over()]), pause(SEAL_MS)])
+  await Promise.race([Promise.all([done, open.over()]), pause(SEAL_MS)])
   open.giveUp()
 }

@@ -119,6 +119,10 @@ export interface StorageDriver {
   /** Reads a little, to see whether the store is there and answers. @throws StorageUnavailable when it is not */
   probe(): Promise<void>
 
+  /** Resolves once nothing is being cleaned up any more of what was answered before. Who leaves nothing for later has
+   *  none. */
+  idle?(): Promise<void>
+
   /** Writes a little, makes it last and removes it. @throws StorageFull, StorageUnavailable when it cannot */
   probeWrite(): Promise<void>
 }

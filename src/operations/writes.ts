@@ -3,8 +3,9 @@ import { type StorageDriver, StorageUnavailable } from '../../storage/driver.ts'
 export interface WatchedWrites {
   /** The same storage. */
   storage: StorageDriver
-  /** Resolves when every write that is under way now has ended, one way or the other. */
-  settled(): Promise<unknown>
+  /** Resolves when every write that is under way now has ended, one way or the other, and what it left behind is
+   *  cleaned up. */
+  settled(): Promise<void>
 }
 
 export interface WatchOptions {
@@ -54,6 +55,9 @@ export function watchWrites(
       deleteFolder: watched(storage.deleteFolder),
       probeWrite: watched(storage.probeWrite, () => {})
     },
-    settled: () => Promise.allSettled(open)
+    async settled() {
+      await Promise.allSettled(open)
+      await storage.idle?.()
+    }
   }
 }

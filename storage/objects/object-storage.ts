@@ -24,10 +24,7 @@ export interface ObjectStorageOptions {
   now?: () => number
 }
 
-export interface ObjectStorage extends StorageDriver {
-  /** Once nothing is being cleaned up after an answer any more. */
-  idle(): Promise<void>
-}
+export type ObjectStorage = StorageDriver & Required<Pick<StorageDriver, 'idle'>>
 
 /**
  * A driver over a store of whole objects, such as S3, GCS and Azure Blob have it. Nothing is ever changed in place: what

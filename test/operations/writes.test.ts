@@ -39,6 +39,19 @@ t.test('settled waits for the writes under way, those that fail among them', asy
   await settled()
 })
 
+t.test('settled waits for what is cleaned up after the writes', async (t) => {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const { settled } = watchWrites({ ...memoryStorage(), idle: () => promise })
+  let isSettled = false
+  const settling = settled().then(() => {
+    isSettled = true
+  })
+  await new Promise(setImmediate)
+  t.notOk(isSettled)
+  resolve()
+  await settling
+})
+
 t.test('while it is closed nothing is written, and all can be read', async (t) => {
   let isClosed = false
   const calls: string[] = []

@@ -5,6 +5,7 @@ import { type RunningServer, startBerth } from '../integration/support/processes
 import { processTree } from '../integration/support/vitals.ts'
 import { openWire, type Wire } from '../integration/support/wire.ts'
 import { type Line, parseLine } from '../operations/logs/support.ts'
+import { startFakeGcs } from '../storage/gcs/fake-gcs.ts'
 
 async function start(
   t: Test,
@@ -65,6 +66,43 @@ t.test('with time to drain, what is open comes to its end', async (t) => {
     t.match(server.log(), /open requests get 3600 s.*stopped/s)
     t.notMatch(server.log(), /are cut/)
     wire.close()
+  }
+})
+
+t.test('with time to drain, what a push has left in a bucket is removed first', async (t) => {
+  for (const processes of [1, 2]) {
+    const fake = await startFakeGcs()
+    t.teardown(() => fake.close())
+    const server = await start(t, processes, '1h', undefined, {
+      STORAGE_EMULATOR_HOST: fake.url,
+      REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY: '',
+      REGISTRY_STORAGE: 'gcs',
+      REGISTRY_STORAGE_GCS_BUCKET: fake.bucket
+    })
+    const removing = Promise.withResolvers<void>()
+    const stopping = Promise.withResolvers<void>()
+    fake.pause = async () => {
+      if (fake.requests.at(-1)?.method !== 'DELETE') return
+      removing.resolve()
+      await stopping.promise
+    }
+    const client = createClient(server.url)
+    const { headers } = await client.request('POST', '/v2/a/blobs/uploads/')
+    const bytes = Buffer.from('a layer')
+    const location = `${headers.location}?digest=${digestOf(bytes)}`
+    const { status } = await client.request('PUT', location, { body: bytes })
+    t.equal(status, 201)
+    client.close()
+    await removing.promise
+    const left = () => [...fake.objects.keys()].filter((name) => name.startsWith('@'))
+    t.ok(left().length > 0)
+    process.kill(server.pid, 'SIGTERM')
+    // Who does not wait, or for what is cut only, has ended by then.
+    await pause(1500)
+    stopping.resolve()
+    await server.exited
+    t.same(left(), [])
+    t.match(server.log(), /stopped\n$/)
   }
 })
 

@@ -21,7 +21,7 @@ const OPERATIONS = {
   probeWrite: 'StorageDriver.PutContent',
   space: 'StorageDriver.Stat',
   redirect: 'StorageDriver.URLFor'
-} as const satisfies Record<keyof StorageDriver, string>
+} as const satisfies Record<Exclude<keyof StorageDriver, 'idle'>, string>
 
 type Operation = keyof typeof OPERATIONS
 
@@ -114,8 +114,9 @@ export function meteredStorage(storage: StorageDriver, driver: string, recorder:
     }
   }
 
-  const { redirect } = storage
+  const { redirect, idle } = storage
   return {
+    ...(idle && { idle }),
     ...(redirect && { redirect: (...args) => timed(meters.redirect, () => redirect(...args)) }),
     size: (...args) => timed(meters.size, () => storage.size(...args)),
     appended: (...args) => timed(meters.appended, () => storage.appended(...args)),
