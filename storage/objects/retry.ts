@@ -58,7 +58,7 @@ export function createRetrying(options: RetryOptions): Retrying {
 
   return async (operation, attempt, bytes = 0) => {
     const first = now()
-    const longest = Math.max(tryMs, (bytes / SLOWEST) * 1000)
+    const longest = Math.max(tryMs, Math.ceil((bytes / SLOWEST) * 1000)) // a signal takes whole ones
     const latest = first + Math.max(deadlineMs, 2 * longest)
     for (let tries = 1; ; tries++) {
       const dead = circuit.fault()
