@@ -1,5 +1,5 @@
-// Containers in Azurite: one with a registry of CNCF distribution 3 beside one with the leading slash, addresses that clients
-// are sent to, and an upload whose berths are killed.
+// Containers in Azurite: one with a registry of CNCF distribution 3 beside one with the leading slash, and addresses that
+// clients are sent to.
 import { equal, match, ok } from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -16,7 +16,7 @@ import {
 } from '../support/processes.ts'
 import { seeded } from '../support/random.ts'
 import { needGoTool, step } from '../support/steps.ts'
-import { createStock, digestOf } from '../support/stock.ts'
+import { createStock } from '../support/stock.ts'
 
 const command = await needGoTool('distribution')
 const azurite = await startAzurite()
@@ -131,42 +131,6 @@ async function redirects(): Promise<void> {
   await berth.stop()
 }
 
-/** An upload of three parts, each to a berth of its own that is killed as soon as it has answered. */
-async function killedUpload(): Promise<void> {
-  const container = await azurite.createContainer()
-  const whole = seeded('killed').bytes(30_000_001)
-  const ends = [9_000_000, 18_000_001, whole.length]
-  await step('an upload goes on at another berth when one was killed, and a third ends it', async () => {
-    let location = ''
-    let sent = 0
-    for (const end of ends) {
-      const berth = await startOurs(container)
-      if (location === '') {
-        const opened = await fetch(`${berth.url}/v2/killed/image/blobs/uploads/`, { method: 'POST' })
-        location = opened.headers.get('location') ?? ''
-      }
-      const body = whole.subarray(sent, end)
-      const answer = await fetch(new URL(location, berth.url), { method: 'PATCH', body })
-      equal(answer.status, 202, await answer.text())
-      equal(answer.headers.get('range'), `0-${end - 1}`)
-      location = answer.headers.get('location') ?? ''
-      sent = end
-      berth.kill('SIGKILL')
-      await berth.exited
-    }
-    const berth = await startOurs(container)
-    const url = new URL(location, berth.url)
-    const digest = digestOf(whole, 'sha256')
-    url.searchParams.set('digest', digest)
-    const done = await fetch(url, { method: 'PUT' })
-    equal(done.status, 201, await done.text())
-    const pulled = await fetch(`${berth.url}/v2/killed/image/blobs/${digest}`)
-    ok(Buffer.from(await pulled.arrayBuffer()).equals(whole))
-    await berth.stop()
-  })
-}
-
 await leadingSlash()
 await redirects()
-await killedUpload()
 await azurite.server.stop()
