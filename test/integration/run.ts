@@ -6,9 +6,9 @@ import { createInterface } from 'node:readline'
 
 /**
  * Runs the integration checks one after another: every `*.check.ts` in the folders beside this file, or those
- * named as arguments (`clients`, `reference/distribution-2`, a path). A check is a script that prints `ok - SENTENCE` or
- * `not ok - SENTENCE` for what it looked at, and ends with 0, with 1 when something is wrong, or with 77 when it
- * cannot run here (its last line says why).
+ * named as arguments (`clients`, `reference/distribution-2`, a path). Options behind the names (`--rounds 5`) go to each of
+ * them. A check is a script that prints `ok - SENTENCE` or `not ok - SENTENCE` for what it looked at, and ends with 0, with 1
+ * when something is wrong, or with 77 when it cannot run here (its last line says why).
  */
 
 const CANNOT_RUN_HERE = 77
@@ -20,10 +20,13 @@ interface Tally {
   skipped: number
 }
 
-async function main(names: readonly string[]): Promise<number> {
+async function main(args: readonly string[]): Promise<number> {
+  const at = args.findIndex((arg) => arg.startsWith('--'))
+  const names = at < 0 ? args : args.slice(0, at)
+  const options = args.slice(names.length)
   const files = findChecks(names)
   const tally: Tally = { passed: 0, failed: 0, skipped: 0 }
-  for (const file of files) await runCheck(file, tally)
+  for (const file of files) await runCheck(file, options, tally)
   console.log(`\n${tally.passed} passed, ${tally.failed} failed, ${tally.skipped} skipped`)
   return tally.failed > 0 || tally.passed + tally.skipped === 0 ? 1 : 0
 }
@@ -43,9 +46,9 @@ function findChecks(names: readonly string[]): string[] {
   })
 }
 
-async function runCheck(file: string, tally: Tally): Promise<void> {
+async function runCheck(file: string, options: readonly string[], tally: Tally): Promise<void> {
   console.log(`\n${file}`)
-  const child = spawn(process.execPath, [join(import.meta.dirname, file)], {
+  const child = spawn(process.execPath, [join(import.meta.dirname, file), ...options], {
     detached: true,
     stdio: ['ignore', 'pipe', 'inherit']
   })
