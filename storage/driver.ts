@@ -30,6 +30,13 @@ export interface Page {
   limit?: number
 }
 
+export interface WriteOptions {
+  /** Others write other bytes under this key, as who pushes a tag does. A store may still be at a write that was given
+   *  up since its answer did not come: where it can tell, that one is without effect once a later one has succeeded, for
+   *  one look more. */
+  isContested?: boolean
+}
+
 export interface DeleteOptions {
   /** Remove the object only while this text is all it holds. If somebody replaces it at the same time by another
    *  text, theirs stays, whoever comes first: nobody can remove what they have not seen. For small objects. */
@@ -67,7 +74,7 @@ export interface StorageDriver {
 
   /** All or nothing: a reader sees the former object or this one, never a part. Gives its size.
    *  The body's chunks are the driver's to keep. A body that throws changes nothing. */
-  write(key: string, body: Body): Promise<number>
+  write(key: string, body: Body, options?: WriteOptions): Promise<number>
 
   /** Starts an object in the making, empty, under a key not used before; it is in no folder, and not visible to
    *  `size` and `read`. Of two that begin one at the same moment one may fail; what either appends stays. It need not survive a power cut before the first `append` has returned. */

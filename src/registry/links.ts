@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache'
-import type { StorageDriver } from '../../storage/driver.ts'
+import type { StorageDriver, WriteOptions } from '../../storage/driver.ts'
 import { type Digest, isDigest } from '../oci/digest.ts'
 import { readSmall } from './bytes.ts'
 import type { Siblings } from './siblings.ts'
@@ -16,7 +16,7 @@ export interface Links {
   /** The digest at `key`, as storage has it now; undefined where there is none. An empty or garbled link,
    *  which a crash of other software can leave, counts as none. */
   read(key: string): Promise<Digest | undefined>
-  write(key: string, digest: Digest): Promise<void>
+  write(key: string, digest: Digest, options?: WriteOptions): Promise<void>
 }
 
 export function createLinks(storage: StorageDriver): Links {
@@ -26,8 +26,8 @@ export function createLinks(storage: StorageDriver): Links {
       const text = bytes?.toString('latin1').trim()
       return text !== undefined && isDigest(text) ? text : undefined
     },
-    async write(key, digest) {
-      await storage.write(key, [Buffer.from(digest)])
+    async write(key, digest, options) {
+      await storage.write(key, [Buffer.from(digest)], options)
     }
   }
 }

@@ -115,7 +115,9 @@ export function createOwners({ storage, blobs, manifests, tags, siblings, leads,
     if (current !== uid && current !== former) {
       throw new StorageUnavailable(`${name} was claimed by another namespace meanwhile`)
     }
-    if (current !== uid) await storage.write(ownerKey(name), [Buffer.from(JSON.stringify({ uid }))])
+    if (current !== uid) {
+      await storage.write(ownerKey(name), [Buffer.from(JSON.stringify({ uid }))], { isContested: true })
+    }
     await memory.forget(name)
   }
 

@@ -53,7 +53,7 @@ export function createTags(storage: StorageDriver, links: Links): Tags {
 
     async put(name, tag, digest) {
       await links.write(tagIndexLinkKey(name, tag, digest), digest)
-      await links.write(tagLinkKey(name, tag), digest)
+      await links.write(tagLinkKey(name, tag), digest, { isContested: true })
     },
 
     list: (name, page) =>

@@ -1,7 +1,13 @@
 import { createHash } from 'node:crypto'
 import { Readable } from 'node:stream'
-import { type BlockBlobClient, type HttpRequestBody, StorageSharedKeyCredential } from '@azure/storage-blob'
+import {
+  type BlobRequestConditions,
+  type BlockBlobClient,
+  type HttpRequestBody,
+  StorageSharedKeyCredential
+} from '@azure/storage-blob'
 import { ObjectNotFound, StorageUnavailable } from '../driver.ts'
+import { putContested } from '../objects/contested.ts'
 import type { Retrying } from '../objects/retry.ts'
 import { ConditionFailed, type Found, type ObjectStore } from '../objects/store.ts'
 import { assembleBlob, CONTENT_TYPE, type Source } from './assemble.ts'
@@ -23,6 +29,9 @@ const MAX_HASHED = 1 << 20
 
 /** Of a creation: there is a blob already, of whatever type. */
 const EXISTS = new Set(['BlobAlreadyExists', 'ConditionNotMet', 'InvalidBlobType'])
+
+type Conditions = Pick<BlobRequestConditions, 'ifMatch' | 'ifNoneMatch'>
+const NEW: Conditions = { ifNoneMatch: '*' }
 
 /** What a look at a blob tells. */
 interface Looked {
@@ -98,7 +107,14 @@ export function blobStore(options: BlobStoreOptions): ObjectStore {
     }
   }
 
-  async function put(key: string, bytes: readonly Uint8Array[], isNew: boolean, round = 1): Promise<void> {
+  /** @throws ConditionFailed */
+  async function put(
+    key: string,
+    bytes: readonly Uint8Array[],
+    conditions: Conditions = {},
+    round = 1
+  ): Promise<void> {
+    const isNew = conditions.ifNoneMatch !== undefined
     const size = bytes.reduce((sum, { length }) => sum + length, 0)
     const md5 = isNew || size <= MAX_HASHED ? md5Of(bytes) : undefined
     let attempts = 0
@@ -109,7 +125,7 @@ export function blobStore(options: BlobStoreOptions): ObjectStore {
           abortSignal,
           blobHTTPHeaders: { blobContentType: CONTENT_TYPE },
           ...(md5 && { transactionalContentMD5: md5 }),
-          ...(isNew && { conditions: { ifNoneMatch: '*' } })
+          conditions
         })
       })
     } catch (error) {
@@ -119,10 +135,18 @@ export function blobStore(options: BlobStoreOptions): ObjectStore {
         if (attempts > 1 && isSame((await look(key))?.md5, md5)) return
         throw new ConditionFailed(key, { cause: error })
       }
+      if (conditions.ifMatch !== undefined && (code === 'ConditionNotMet' || isMissing(error)))
+        throw new ConditionFailed(key, { cause: error })
       if (code !== 'InvalidBlobType' || round === ROUNDS) throw error
       await removeOther(key)
-      await put(key, bytes, isNew, round + 1)
+      await put(key, bytes, conditions, round + 1)
     }
+  }
+
+  /** For who replaces just what is there now. */
+  async function conditionsNow(key: string): Promise<Conditions> {
+    const version = (await look(key))?.found.version
+    return version === undefined ? NEW : { ifMatch: version }
   }
 
   async function remove(key: string, version?: string): Promise<void> {
@@ -164,7 +188,15 @@ export function blobStore(options: BlobStoreOptions): ObjectStore {
         }
       }),
 
-    put: (key, bytes, { isNew } = { isNew: false }) => guarded(() => put(key, bytes, isNew)),
+    put: (key, bytes, { isNew = false, isContested = false } = {}) =>
+      guarded(() =>
+        isContested
+          ? putContested(
+              () => conditionsNow(key),
+              (conditions) => put(key, bytes, conditions)
+            )
+          : put(key, bytes, isNew ? NEW : {})
+      ),
     assemble: (target, pieces) =>
       guarded(() => assembleBlob({ call, blobAt, sourceAt, removeOther, tries, delayMs }, target, pieces)),
     delete: (key, version) => guarded(() => remove(key, version)),

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { ObjectNotFound, StorageUnavailable } from '../driver.ts'
+import { putContested } from '../objects/contested.ts'
 import { ConditionFailed, type Found, type ObjectStore, type Piece } from '../objects/store.ts'
 import { inParallel } from '../parallel.ts'
 import { assemble } from './assemble.ts'
@@ -37,6 +38,12 @@ const AT_ONCE = 16
 const ROUNDS = 3
 /** distribution keeps the end of an upload in flight under its key: to itself it is no object either. */
 const DISTRIBUTION_UPLOAD = 'application/x-docker-upload-session'
+
+/** The generation of what is not there. */
+const NONE = '0'
+
+const ifGeneration = (mark: '?' | '&', generation: string | undefined): string =>
+  generation === undefined ? '' : `${mark}ifGenerationMatch=${generation}`
 
 const statusOf = (error: unknown): number | undefined => (error instanceof Refusal ? error.status : undefined)
 
@@ -79,7 +86,9 @@ export function createGcsStore({ client, bucket, root, kmskeyname, sign }: GcsSt
     }
   }
 
-  async function send(key: string, bytes: readonly Uint8Array[], isNew: boolean): Promise<void> {
+  /** @param generation of what is to be replaced; 0 where nothing is to be there. @throws ConditionFailed when there is another */
+  async function send(key: string, bytes: readonly Uint8Array[], generation?: string): Promise<void> {
+    const isNew = generation === NONE
     const size = bytes.reduce((sum, piece) => sum + piece.length, 0)
     const sum = crc32c(bytes)
     // Who asks for a new object a second time, since no answer came to the first, must know its own.
@@ -95,7 +104,7 @@ export function createGcsStore({ client, bucket, root, kmskeyname, sign }: GcsSt
       await client.call({
         operation: 'put',
         method: 'POST',
-        path: `${upload}${kms}${isNew ? '&ifGenerationMatch=0' : ''}`,
+        path: `${upload}${kms}${ifGeneration('&', generation)}`,
         headers: { 'content-type': `multipart/related; boundary=${writer}` },
         body: [
           Buffer.from(
@@ -116,7 +125,7 @@ export function createGcsStore({ client, bucket, root, kmskeyname, sign }: GcsSt
       })
     } catch (error) {
       if (statusOf(error) !== 412) throw error
-      if (tries > 1) {
+      if (isNew && tries > 1) {
         const there = await look(key, 'size,crc32c,metadata')
         if (there?.metadata?.writer === writer && Number(there.size) === size) return
       }
@@ -158,7 +167,7 @@ export function createGcsStore({ client, bucket, root, kmskeyname, sign }: GcsSt
       await client.call({
         operation: 'delete',
         method: 'DELETE',
-        path: `${pathOf(key)}${version === undefined ? '' : `?ifGenerationMatch=${version}`}`,
+        path: `${pathOf(key)}${ifGeneration('?', version)}`,
         read: readText,
         expected: [404, 412],
         onTry: () => tries++
@@ -175,15 +184,29 @@ export function createGcsStore({ client, bucket, root, kmskeyname, sign }: GcsSt
     await inParallel(keys, AT_ONCE, async (key) => remove(key))
   }
 
-  const latest = createLatest<readonly Uint8Array[]>(async (key, bytes) => {
+  async function sendPatiently(
+    key: string,
+    bytes: readonly Uint8Array[],
+    generation?: string
+  ): Promise<void> {
     for (let round = 1; ; round++) {
       try {
-        return await send(key, bytes, false)
+        return await send(key, bytes, generation)
       } catch (error) {
         if (round === ROUNDS || statusOf((error as Error).cause) !== 429) throw error
       }
     }
-  })
+  }
+
+  const latest = createLatest<{ bytes: readonly Uint8Array[]; isContested: boolean }>(
+    async (key, { bytes, isContested }) => {
+      if (!isContested) return sendPatiently(key, bytes)
+      await putContested(
+        async () => (await look(key, 'generation'))?.generation ?? NONE,
+        async (generation) => sendPatiently(key, bytes, generation)
+      )
+    }
+  )
 
   return {
     async head(key) {
@@ -194,12 +217,11 @@ export function createGcsStore({ client, bucket, root, kmskeyname, sign }: GcsSt
     },
 
     async get(key, range, version) {
-      const condition = version === undefined ? '' : `&ifGenerationMatch=${version}`
       try {
         return await client.call({
           operation: 'get',
           method: 'GET',
-          path: `${pathOf(key)}?alt=media${condition}`,
+          path: `${pathOf(key)}?alt=media${ifGeneration('&', version)}`,
           headers: {
             // Otherwise what somebody has stored in compressed form would be expanded, and have other bytes and another size.
             'accept-encoding': 'gzip',
@@ -221,8 +243,8 @@ export function createGcsStore({ client, bucket, root, kmskeyname, sign }: GcsSt
       }
     },
 
-    put: async (key, bytes, { isNew } = { isNew: false }) =>
-      isNew ? send(key, bytes, true) : latest(key, bytes),
+    put: async (key, bytes, { isNew = false, isContested = false } = {}) =>
+      isNew ? send(key, bytes, NONE) : latest(key, { bytes, isContested }),
 
     assemble: async (target, pieces) => assemble({ compose, deleteAll }, target, pieces),
 

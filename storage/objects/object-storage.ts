@@ -124,10 +124,10 @@ export function objectStorage(store: ObjectStore, options: ObjectStorageOptions)
       yield* readObject(store, checkKey(key), range)
     },
 
-    async write(key, body) {
+    async write(key, body, { isContested = false } = {}) {
       checkKey(key)
       if (!Array.isArray(body)) return writeParts(key, body)
-      await store.put(key, body)
+      await store.put(key, body, { isNew: false, isContested })
       return body.reduce((sum, { length }) => sum + length, 0)
     },
 

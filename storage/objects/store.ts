@@ -39,6 +39,11 @@ export interface ListOptions {
   from?: string | undefined
 }
 
+export interface PutOptions {
+  isNew?: boolean
+  isContested?: boolean
+}
+
 /** A piece of an object that is to be assembled. */
 export interface Piece {
   key: string
@@ -74,8 +79,9 @@ export interface ObjectStore {
 
   /** The whole object in one call, and checked by the store on its way where the store can.
    *  @param bytes in pieces, as those of a part
-   *  @param isNew only where there is none. @throws ConditionFailed when there is */
-  put(key: string, bytes: readonly Uint8Array[], options?: { isNew: boolean }): Promise<void>
+   *  @param isNew only where there is none. @throws ConditionFailed when there is
+   *  @param isContested as WriteOptions has it. A store without conditions on puts does not heed it */
+  put(key: string, bytes: readonly Uint8Array[], options?: PutOptions): Promise<void>
 
   /** Joins pieces, which all but the last are equally long (at least 5 MiB), within the store. The target is replaced,
    *  all or nothing. @throws ObjectNotFound when a piece is gone */

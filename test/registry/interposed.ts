@@ -23,9 +23,9 @@ export function interposed(storage: StorageDriver, before: Interpose): StorageDr
         return storage.redirect?.(...args)
       }
     }),
-    write: async (key, body) => {
+    write: async (key, body, options) => {
       await before(`write ${key}`)
-      return storage.write(key, body)
+      return storage.write(key, body, options)
     },
     begin: async (key, mark) => {
       await before(`begin ${key}`)

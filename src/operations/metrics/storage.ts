@@ -122,7 +122,7 @@ export function meteredStorage(storage: StorageDriver, driver: string, recorder:
     appended: (...args) => timed(meters.appended, () => storage.appended(...args)),
     read: (key, range) => new TimedReader(meters.read, storage.read(key, range)),
     readAppended: (...args) => new TimedReader(meters.readAppended, storage.readAppended(...args)),
-    write: (key, body) => poured(meters.write, body, (body) => storage.write(key, body)),
+    write: (key, body, options) => poured(meters.write, body, (body) => storage.write(key, body, options)),
     append: (key, offset, body, mark) =>
       poured(meters.append, body, (body) => storage.append(key, offset, body, mark)),
     begin: (...args) => timed(meters.begin, () => storage.begin(...args)),

@@ -43,6 +43,8 @@ export interface Planted {
   cutAfter?: number
   /** First. */
   wait?: Promise<unknown>
+  /** The connection is cut, and the request is done when this resolves. */
+  later?: Promise<unknown>
 }
 
 export interface FakeService {
@@ -118,7 +120,10 @@ export async function startFakeService(t: Test, tls?: { key: string; cert: strin
     await planted?.wait
     const chunks: Buffer[] = []
     for await (const chunk of request) chunks.push(chunk)
-    if (planted?.status === 0 && !planted.isDone) return void response.destroy()
+    if (planted?.later !== undefined) {
+      response.destroy()
+      await planted.later
+    } else if (planted?.status === 0 && !planted.isDone) return void response.destroy()
     let answer: Answer
     try {
       if (planted?.code !== undefined && !planted.isDone) throw new Refusal(planted.status, planted.code)

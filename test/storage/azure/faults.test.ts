@@ -147,6 +147,38 @@ t.test('an object whose creation was answered twice is ours, and only ours', asy
   t.equal(busy.blobs?.get('k')?.data.toString(), 'theirs')
 })
 
+t.test('a put that was given up does not come after a later one', async (t) => {
+  const { service, store, blobs } = await start(t)
+  const put = async (text: string) => store.put('tag', [Buffer.from(text)], { isContested: true })
+  for (const isThere of [false, true]) {
+    blobs?.clear()
+    if (isThere) await put('former')
+    const late = Promise.withResolvers<void>()
+    let isFirst = true
+    service.fault = ({ operation }) => {
+      if (operation !== 'PutBlob' || !isFirst) return undefined
+      isFirst = false
+      return { status: 0, later: late.promise }
+    }
+    await put('one')
+    await put('two')
+    late.resolve()
+    await new Promise(setImmediate)
+    t.equal(blobs?.get('tag')?.data.toString(), 'two')
+  }
+})
+
+t.test('what is deleted while it is replaced is there afterwards', async (t) => {
+  const { service, store, blobs } = await start(t)
+  blobs?.set('tag', newBlob(Buffer.from('former')))
+  service.fault = ({ operation, count }) => {
+    if (operation === 'PutBlob' && count === 1) blobs?.delete('tag')
+    return undefined
+  }
+  await store.put('tag', [Buffer.from('ours')], { isContested: true })
+  t.equal(blobs?.get('tag')?.data.toString(), 'ours')
+})
+
 t.test('a deletion whose answer was lost is done', async (t) => {
   const { service, store, blobs } = await start(t)
   for (const isConditional of [false, true]) {

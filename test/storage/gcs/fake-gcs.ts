@@ -27,6 +27,11 @@ export type Fault =
   | 'cut after'
   | 'silence'
   | { cutAt: number; stays?: boolean }
+  /** The connection breaks, and it is done when this resolves. */
+  | { later: Promise<unknown> }
+
+const isLater = (fault: Fault | undefined): fault is { later: Promise<unknown> } =>
+  typeof fault === 'object' && 'later' in fault
 
 export interface FakeRequest {
   method: string
@@ -111,6 +116,11 @@ export async function startFakeGcs(bucket = 'images', { isEncrypted = false } = 
     await fake.pause()
     if (fault === 'silence') return
     if (fault === 'cut before') return void incoming.socket.destroy()
+    if (isLater(fault)) {
+      incoming.socket.destroy()
+      await fault.later
+      return void answerOf(request)
+    }
     if (fault !== undefined && fault !== 'cut after' && 'status' in fault) {
       return void response.writeHead(fault.status, fault.headers).end(fault.body)
     }

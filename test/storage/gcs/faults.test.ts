@@ -101,6 +101,37 @@ t.test('case 28: and another one that has the same text is not', async (t) => {
   await t.rejects(store.put('k', [bytes('same')], { isNew: true }), ConditionFailed)
 })
 
+t.test('a put that was given up does not come after a later one', async (t) => {
+  const { store, fake } = await fakeStore(t)
+  const put = async (text: string) => store.put('tag', [bytes(text)], { isContested: true })
+  for (const isThere of [false, true]) {
+    fake.objects.clear()
+    if (isThere) await put('former')
+    const late = Promise.withResolvers<void>()
+    fake.fault = faultsFor(isPut, 1, { later: late.promise })
+    await put('one')
+    await put('two')
+    late.resolve()
+    await new Promise(setImmediate)
+    t.equal(await textOf(store, 'tag'), 'two')
+  }
+})
+
+t.test('a put that is overtaken all the time comes to its end', async (t) => {
+  const { store, fake } = await fakeStore(t)
+  const others = gcsStore(fake.url)
+  t.teardown(others.close)
+  await others.put('tag', [bytes('former')])
+  fake.fault = (request) => {
+    const [object] = fake.objects.values()
+    if (isPut(request) && object !== undefined) object.generation++
+    return undefined
+  }
+  await store.put('tag', [bytes('ours')], { isContested: true })
+  t.equal(await textOf(store, 'tag'), 'ours')
+  t.equal(fake.requests.filter(isPut).length, 1 + 6)
+})
+
 t.test('a version whose deletion was done without an answer counts as deleted', async (t) => {
   const { store, fake } = await fakeStore(t)
   await store.put('k', [bytes('x')])

@@ -61,6 +61,20 @@ export function wholeObjectsContract(t: Test, fresh: FreshStore): void {
     t.equal(await textOf(store, 'k'), 'short')
   })
 
+  t.test(
+    'an object that several put at once is that of one of them, and then of who comes later',
+    async (t) => {
+      const store = await fresh(t)
+      const put = async (text: string) => store.put('k', [bytes(text)], { isContested: true })
+      const texts = ['one', 'two', 'three', 'four']
+      await put('former')
+      await Promise.all(texts.map(put))
+      t.ok(texts.includes((await textOf(store, 'k')) ?? ''))
+      await put('later')
+      t.equal(await textOf(store, 'k'), 'later')
+    }
+  )
+
   t.test('what is not there is undefined, as a folder is', async (t) => {
     const store = await fresh(t)
     await store.put('a/b', [bytes('x')])
