@@ -45,7 +45,7 @@ export async function openAzureStore(
   }
   try {
     const root = await findRoot({ ...options, container: client.container, call, log })
-    const sign = createSign({ client, account, call, warn: log.warn })
+    const sign = createSign({ client, account, call })
     return {
       ...blobStore({
         client,

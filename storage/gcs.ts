@@ -32,7 +32,7 @@ export async function openGcsStore(
   surroundings: Surroundings
 ): Promise<ObjectStore & { close(): void }> {
   const { bucket, keyfile, kmskeyname, useragent, maxconcurrency } = options
-  const { env, log, onCall, onRetry, isReadOnly } = surroundings
+  const { env, onCall, onRetry, isReadOnly } = surroundings
   const emulator = env.STORAGE_EMULATOR_HOST || undefined
   const document = keyfile === undefined ? options.credentials : await readDocument(keyfile)
   const { universeDomain = env.GOOGLE_CLOUD_UNIVERSE_DOMAIN || 'googleapis.com' } = universeOf(document)
@@ -55,7 +55,7 @@ export async function openGcsStore(
     onCall,
     onRetry
   })
-  const sign = createSigning({ bucket, endpoint, credentials, warn: (text) => log.warn(text) })
+  const sign = createSigning({ bucket, endpoint, credentials })
   const close = (): void => exchanging.agent.destroy()
   const store = createGcsStore({ client, bucket, root: rootOf(options.rootdirectory), kmskeyname, sign })
   try {

@@ -3,8 +3,8 @@ import { repositoryOf } from '../auth/access.ts'
 import { type Digest, parseDigest } from '../oci/digest.ts'
 import { type ByteRange, parseRange } from '../oci/range.ts'
 import type { Blob, Blobs } from '../registry/blobs.ts'
-import { StorageUnavailable } from '../registry/registry.ts'
 import { isNotModified, isRangeWanted } from './conditions.ts'
+import { createElsewhere } from './elsewhere.ts'
 import { sendBody } from './send-body.ts'
 import { contentRange, length, sendParts } from './send-parts.ts'
 
@@ -15,12 +15,6 @@ interface BlobRoute {
 const URL = '/v2/:name/blobs/:digest'
 const TYPE = 'application/octet-stream'
 
-/** Smaller ones come faster from here than a second connection does. */
-const REDIRECTED_BYTES = 64 * 1024
-
-/** Who asks for a blob does not wait for a signer that is ill. */
-const SIGNING_MS = 3000
-
 export interface BlobParts {
   blobs: Blobs
   /** The client's, where it is known. */
@@ -29,25 +23,7 @@ export interface BlobParts {
 
 /** Pulling and deleting blobs. Distribution spec: "Pulling blobs", "Deleting Blobs". */
 export async function blobRoutes(app: FastifyInstance, { blobs, addressOf }: BlobParts): Promise<void> {
-  /** Where the blob may be fetched from in place of here, if anywhere. Who asks was let in by now. */
-  async function elsewhere({ redirect, size }: Blob, request: FastifyRequest): Promise<string | undefined> {
-    if (redirect === undefined || size < REDIRECTED_BYTES) return undefined
-    const late = Promise.withResolvers<never>()
-    const timer = setTimeout(late.reject, SIGNING_MS, new StorageUnavailable('signing takes too long'))
-    try {
-      return await Promise.race([redirect(addressOf(request)), late.promise])
-    } catch (error) {
-      // What is not in words for an administrator may hold the URL.
-      const { name, message } = error as Error
-      const why = error instanceof StorageUnavailable ? message : name
-      request.log.warn(
-        `no URL of the store can be signed, so that berth sends the bytes itself (storage.redirect.disable): ${why}`
-      )
-      return undefined
-    } finally {
-      clearTimeout(timer)
-    }
-  }
+  const elsewhere = createElsewhere()
 
   app.head<BlobRoute>(URL, { config: { action: 'pull' } }, async (request, reply) => {
     const digest = parseDigest(request.params.digest)
@@ -62,7 +38,7 @@ export async function blobRoutes(app: FastifyInstance, { blobs, addressOf }: Blo
     const blob = await blobs.get(repositoryOf(request), digest)
     setBlobHeaders(reply, digest)
     if (isNotModified(request.headers['if-none-match'], digest)) return reply.code(304).send()
-    const url = await elsewhere(blob, request)
+    const url = await elsewhere(blob, addressOf(request), (text) => request.log.warn(text))
     if (url !== undefined) return sendElsewhere(reply, url)
     const ranges = isRangeWanted(request.headers['if-range'] as string | undefined, digest)
       ? rangesOrRefusal(request.headers.range, blob, reply)

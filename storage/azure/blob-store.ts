@@ -61,10 +61,9 @@ export function blobStore(options: BlobStoreOptions): ObjectStore {
   const token = credential instanceof StorageSharedKeyCredential ? undefined : holdToken(credential)
 
   async function sourceAt(key: string): Promise<Source> {
-    const { url } = blobAt(key)
-    if (token === undefined) return { url: (await sign(root + key, SOURCE_SECONDS)) ?? url }
+    if (token === undefined) return { url: await sign(root + key, SOURCE_SECONDS) }
     // Signing for an identity takes a role more than reading does.
-    return { url, authorization: { scheme: 'Bearer', value: await token() } }
+    return { url: blobAt(key).url, authorization: { scheme: 'Bearer', value: await token() } }
   }
 
   async function guarded<T>(work: () => Promise<T>): Promise<T> {

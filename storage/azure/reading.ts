@@ -1,11 +1,9 @@
 import type { BlobClient } from '@azure/storage-blob'
 import type { ByteRange } from '../driver.ts'
 import type { Retrying } from '../objects/retry.ts'
+import { SILENCE_MS } from '../objects/silence.ts'
 import type { Opened } from '../objects/store.ts'
 import { isFolder } from './listing.ts'
-
-/** A connection on which nothing comes for so long is given up. */
-const SILENCE_MS = 30_000
 
 /** Undefined of what is the folder of an account with a hierarchical namespace. @throws what the SDK throws */
 export async function openBlob(
@@ -54,7 +52,7 @@ interface Destroyable {
   destroy(error?: Error): void
 }
 
-/** The clock runs only while we wait for the service: a reader may be as slow as it likes. */
+/** As `endWhenSilent`, of a body whose connection the SDK hides. The clock runs only while we wait for the service: a reader may be as slow as it likes. */
 async function* watched(body: AsyncIterable<Buffer> & Destroyable): AsyncGenerator<Buffer> {
   let isWaiting = true
   const timer = setTimeout(() => {

@@ -6,6 +6,7 @@ import {
   StorageSharedKeyCredential,
   type UserDelegationKey
 } from '@azure/storage-blob'
+import { StorageUnavailable } from '../driver.ts'
 import type { Retrying } from '../objects/retry.ts'
 import { CONTENT_TYPE } from './assemble.ts'
 import type { Client } from './client.ts'
@@ -15,25 +16,22 @@ const HOUR_MS = 3_600_000
 /** A key that stands for an identity is good for seven days at most. */
 const KEY_MS = 48 * HOUR_MS
 const RENEW_MS = HOUR_MS / 2
-/** After a refusal nobody asks for so long. */
-const REFUSED_MS = 5 * 60_000
 
-/** The address of a blob with a signature that lets whoever has it read it for so many seconds; undefined where none
- *  can be made, as the identity may not have keys. */
-export type Sign = (name: string, seconds: number) => Promise<string | undefined>
+/** The address of a blob with a signature that lets whoever has it read it for so many seconds.
+ *  @throws StorageUnavailable where the identity may not have keys, else what the SDK throws */
+export type Sign = (name: string, seconds: number) => Promise<string>
 
 export interface SigningOptions {
   readonly client: Client
   readonly account: string
   readonly call: Retrying
-  readonly warn: (text: string) => void
   readonly now?: () => number
 }
 
-export function createSign({ client, account, call, warn, now = Date.now }: SigningOptions): Sign {
+export function createSign({ client, account, call, now = Date.now }: SigningOptions): Sign {
   const { container, credential, service } = client
   const protocol = container.url.startsWith('http:') ? SASProtocol.HttpsAndHttp : SASProtocol.Https
-  const delegationKey = createDelegationKey(service, call, warn, now)
+  const delegationKey = createDelegationKey(service, call, now)
 
   return async (name, seconds) => {
     const values = {
@@ -49,7 +47,7 @@ export function createSign({ client, account, call, warn, now = Date.now }: Sign
       return addressOf(name, generateBlobSASQueryParameters(values, credential).toString())
     }
     const key = await delegationKey(seconds * 1000)
-    return key && addressOf(name, generateBlobSASQueryParameters(values, key, account).toString())
+    return addressOf(name, generateBlobSASQueryParameters(values, key, account).toString())
   }
 
   function addressOf(name: string, query: string): string {
@@ -61,31 +59,31 @@ export function createSign({ client, account, call, warn, now = Date.now }: Sign
 function createDelegationKey(
   service: BlobServiceClient,
   call: Retrying,
-  warn: (text: string) => void,
   now: () => number
-): (neededMs: number) => Promise<UserDelegationKey | undefined> {
-  let current: { until: number; key: Promise<UserDelegationKey | undefined> } | undefined
+): (neededMs: number) => Promise<UserDelegationKey> {
+  let current: { until: number; key: Promise<UserDelegationKey> } | undefined
 
-  async function fetchKey(): Promise<UserDelegationKey | undefined> {
+  async function fetchKey(): Promise<UserDelegationKey> {
     try {
       const begin = new Date(now() - HOUR_MS / 4)
       return await call('GetUserDelegationKey', (abortSignal) =>
         service.getUserDelegationKey(begin, new Date(now() + KEY_MS), { abortSignal })
       )
     } catch (error) {
+      current = undefined
       const { status, code } = faultOf(error)
-      warn(
-        `Azure gives no key to sign addresses with (${status || ''} ${code}): blobs are served by berth itself. Give the identity the role "Storage Blob Delegator" on the storage account, or set storage.redirect.disable`
+      if (status !== 403) throw error
+      throw new StorageUnavailable(
+        `Azure gives no key to sign with (${status} ${code}): give the identity the role "Storage Blob Delegator" on the storage account`,
+        { cause: error }
       )
-      current = { until: now() + REFUSED_MS, key: Promise.resolve(undefined) }
-      return undefined
     }
   }
 
   return (neededMs) => {
-    const isUsable = current !== undefined && current.until > now()
-    if (!isUsable) current = undefined
-    current ??= { until: now() + KEY_MS - Math.max(RENEW_MS, neededMs), key: fetchKey() }
+    if (current === undefined || current.until <= now()) {
+      current = { until: now() + KEY_MS - Math.max(RENEW_MS, neededMs), key: fetchKey() }
+    }
     return current.key
   }
 }

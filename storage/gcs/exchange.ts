@@ -23,8 +23,8 @@ export interface Exchanging {
 }
 
 const CONNECT_MS = 10_000
-/** Composing large objects may take a while, in which nothing comes. */
-const SILENCE_MS = 45_000
+/** Composing large objects may take a while, in which nothing comes: longer than in the middle of a body. */
+const ANSWER_MS = 45_000
 const MAX_FREE = 64
 /** Google keeps connections for minutes; whoever closes first spares a lost race. */
 const IDLE_MS = 50_000
@@ -34,7 +34,7 @@ export function createExchanging(
   origin: URL,
   proxy: HttpProxy | undefined,
   limit: number,
-  silenceMs = SILENCE_MS
+  silenceMs = ANSWER_MS
 ): Exchanging {
   const isSecure = origin.protocol === 'https:'
   const options = { keepAlive: true, maxFreeSockets: MAX_FREE, timeout: IDLE_MS, ...agentOptions(proxy) }

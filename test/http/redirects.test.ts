@@ -111,7 +111,7 @@ t.test('no address is in a log or a metric', async (t) => {
 t.test('where nothing can be signed the bytes come from here, and the log says why', async (t) => {
   const failures: [sign: () => Promise<string | undefined>, told: RegExp | undefined][] = [
     [async () => undefined, undefined],
-    [async () => Promise.reject(new TypeError(`cannot sign ?${SECRET}`)), /itself \(.*\): TypeError"/],
+    [async () => Promise.reject(new TypeError(`cannot sign ?${SECRET}`)), /itself \(.*: TypeError"/],
     [
       async () => Promise.reject(new StorageUnavailable('no permission to sign; grant it')),
       /level=warn msg="no URL of the store can be signed.*: no permission to sign; grant it"/
