@@ -1,18 +1,14 @@
 // Feeds the registry with requests that are wrong or odd, over raw sockets, and looks at how it bears them.
 // --count N (1000000 takes half an hour), --seed N; --only INDEX for one request again; --verbose for what each production
 // was answered.
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { openBucket } from '../support/bucket.ts'
 import { createClient, digestOf } from '../support/client.ts'
 import { errorShapeFault } from '../support/error-shape.ts'
 import { inspectOption, liveMemory } from '../support/inspector.ts'
-import { scratch, startBerth } from '../support/processes.ts'
+import { startBerth } from '../support/processes.ts'
 import { createPusher, imageManifest, uploadOf } from '../support/pusher.ts'
 import { seeded } from '../support/random.ts'
 import { testStorage } from '../support/storage.ts'
-import { auditStorage } from '../support/storage-folder.ts'
 import {
   createVerdict,
   eventually,
@@ -30,6 +26,7 @@ import { HEADERS } from './headers.ts'
 import { MANIFESTS } from './manifests.ts'
 import type { Known, Malformed, Production } from './production.ts'
 import { QUERIES } from './queries.ts'
+import { rootInBucket, rootInFolder } from './stored.ts'
 import { TARGETS } from './targets.ts'
 
 /** Many of them only wait: for the server to give up a body that never comes, say. */
@@ -62,9 +59,7 @@ const only = textOption('only')
 const random = seeded(`malformed ${seed}`)
 const verdict = createVerdict()
 
-const outside = scratch()
-const root = join(outside, 'registry')
-writeFileSync(join(outside, 'canary'), 'alive')
+const { root, checkStored } = testStorage() === undefined ? rootInFolder() : await rootInBucket()
 const inspect = await inspectOption()
 const flags = ['--max-semi-space-size=4', `--max-old-space-size=${HEAP}`, inspect]
 const server = await startBerth({ root, command: [process.execPath, ...flags, 'src/main.ts'] })
@@ -87,12 +82,9 @@ if (only !== undefined) {
   await checkHandles(before.handles)
 }
 await checkHealth()
-if (testStorage() === undefined) {
-  checkOutside()
-  await checkStored(root)
-} else await checkBucket()
 client.close()
 await server.stop()
+await checkStored(verdict, [known.name, HEALTHY])
 report()
 
 /** A few at a time; each request is decided by the seed and its index alone. */
@@ -263,44 +255,6 @@ async function checkHealth(): Promise<void> {
   await pusher.manifest(HEALTHY, 'latest', imageManifest(described, [described]))
   const pulled = await client.pull(`/v2/${HEALTHY}/blobs/${digest}`)
   verdict.check(pulled.digest === digestOf(content), 'a good push and pull work')
-}
-
-function checkOutside(): void {
-  verdict.check(
-    readdirSync(outside).sort().join() === 'canary,registry',
-    'nothing was written outside the root'
-  )
-  verdict.check(readFileSync(join(outside, 'canary'), 'utf8') === 'alive', 'the canary is alive')
-}
-
-/** What lies beside the root in a bucket is other checks'. */
-async function checkBucket(): Promise<void> {
-  const bucket = await openBucket(root)
-  let drafts: string[] = []
-  await eventually(async () => {
-    drafts = (await bucket.unfinished()).filter((key) => key.startsWith('@drafts/'))
-    return drafts.length === 0
-  })
-  await checkStored(await bucket.copy(), drafts)
-  bucket.close()
-}
-
-/** Uploads may be left over: many requests open one and leave it. */
-async function checkStored(root: string, moreDrafts: readonly string[] = []): Promise<void> {
-  const { strays, faults, ...audit } = await auditStorage(root)
-  const drafts = [...audit.drafts, ...moreDrafts]
-  const repositories = join(root, 'docker/registry/v2/repositories')
-  const names = readdirSync(repositories).flatMap((top) =>
-    readdirSync(join(repositories, top)).map((below) => `${top}/${below}`)
-  )
-  verdict.check(strays.length === 0, 'no file is where the layout has none', strays)
-  verdict.check(drafts.length === 0, 'nothing half-written stays', drafts)
-  verdict.check(faults.length === 0, 'every blob and link that is stored is whole', faults)
-  verdict.check(
-    names.every((name) => name === known.name || name === HEALTHY),
-    'no other repository was made',
-    names
-  )
 }
 
 function tally({ title }: Production, outcome: number | string): void {

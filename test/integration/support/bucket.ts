@@ -19,24 +19,31 @@ export interface Bucket {
   copy(): Promise<string>
   /** The keys of unfinished work. */
   unfinished(): Promise<string[]>
+  /** All keys below the root. */
+  keys(): Promise<string[]>
   close(): void
 }
 
+/** @param root empty for all that is there, whosever it is */
 export async function openBucket(root: string): Promise<Bucket> {
   const store = await openStore(root)
   const folder = scratch()
   /** Of each key that was copied: what was listed of it. */
   const copied = new Map<string, string>()
 
-  async function keys(): Promise<Found[]> {
-    const found: Found[] = []
+  async function found(): Promise<Found[]> {
+    const objects: Found[] = []
     let from: string | undefined
     do {
       const page = await store.list('', { byFolder: false, from })
-      found.push(...page.objects)
+      objects.push(...page.objects)
       from = page.next
     } while (from !== undefined)
-    return found
+    return objects
+  }
+
+  async function keys(): Promise<string[]> {
+    return (await found()).map(({ key }) => key)
   }
 
   async function copyOne({ key, size, modified }: Found): Promise<void> {
@@ -52,7 +59,7 @@ export async function openBucket(root: string): Promise<Bucket> {
 
   return {
     async copy() {
-      const objects = (await keys()).filter(({ key }) => !key.startsWith(PRIVATE))
+      const objects = (await found()).filter(({ key }) => !key.startsWith(PRIVATE))
       await inParallel(objects, 16, copyOne)
       const there = new Set(objects.map(({ key }) => key))
       for (const key of copied.keys()) {
@@ -63,8 +70,9 @@ export async function openBucket(root: string): Promise<Bucket> {
       return folder
     },
     async unfinished() {
-      return (await keys()).map(({ key }) => key).filter((key) => key.startsWith(PRIVATE))
+      return (await keys()).filter((key) => key.startsWith(PRIVATE))
     },
+    keys,
     close: store.close
   }
 }
