@@ -68,6 +68,8 @@ export function createExchanging(
     call.on('response', (answer) => {
       isAnswered = true
       endWhenSilent(answer, silenceMs)
+      // A body that was refused before all of it was read would keep its connection, and wait to be sent, for ever.
+      answer.once('close', () => call.writableFinished || call.destroy())
       resolve(answer)
     })
     call.on('error', reject)

@@ -1,5 +1,9 @@
 import { setImmediate as afterAnswer } from 'node:timers/promises'
+import { createLimit } from '../parallel.ts'
 import type { ObjectStore } from './store.ts'
+
+/** Folders that are removed in the background at a time: the calls that somebody waits for come between them. */
+const AT_ONCE = 8
 
 /** What objects in the making and drafts leave behind is removed after the answer: nobody waits for it. */
 export interface Removals {
@@ -15,6 +19,7 @@ export interface Removals {
 
 export function createRemovals(store: ObjectStore, warn: (text: string) => void): Removals {
   const ending = new Map<string, Promise<void>>()
+  const inTurn = createLimit(AT_ONCE)
 
   async function remove(folder: string, first?: string): Promise<void> {
     if (first !== undefined) await store.delete(first)
@@ -32,7 +37,7 @@ export function createRemovals(store: ObjectStore, warn: (text: string) => void)
     removeLater(folder, first) {
       if (ending.has(folder)) return
       const end = afterAnswer()
-        .then(async () => remove(folder, first))
+        .then(async () => inTurn(async () => remove(folder, first)))
         .catch((error) =>
           warn(`${folder} could not be removed, and is left for the next purge: ${error.message}`)
         )
