@@ -215,6 +215,24 @@ t.test('case 15: a reader whose connection breaks goes on at the right byte', as
   t.equal(service.operations.filter((name) => name === 'GetBlob').length, 3)
 })
 
+t.test('a list or a refusal that breaks off is asked for again', async (t) => {
+  const { service, store, blobs, retries } = await start(t)
+  blobs?.set('k', newBlob(noise(5)))
+  const planted: Record<string, Planted> = {
+    ListBlobs: { status: 200, cutAfter: 20 },
+    DeleteBlob: { status: 503, code: 'ServerBusy', cutAfter: 5 }
+  }
+  service.fault = ({ operation }) => {
+    const fault = planted[operation]
+    delete planted[operation]
+    return fault
+  }
+  t.equal((await store.list('', { byFolder: false })).objects.length, 1)
+  await store.delete('k')
+  t.notOk(blobs?.has('k'))
+  t.strictSame(retries, ['ListBlobs PARSE_ERROR', 'DeleteBlob PARSE_ERROR'])
+})
+
 t.test('a connection that breaks before anybody reads is told to who does', async (t) => {
   const { service, store, blobs } = await start(t)
   blobs?.set('k', newBlob(noise(1 << 20)))
