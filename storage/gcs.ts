@@ -6,9 +6,9 @@ import type { StorageDriver } from './driver.ts'
 import { checkBucket } from './gcs/check.ts'
 import { createClient } from './gcs/client.ts'
 import { createCredentials, NO_CREDENTIALS, readDocument, universeOf } from './gcs/credentials.ts'
-import { createExchanging } from './gcs/exchange.ts'
 import { createSigning } from './gcs/signing.ts'
 import { createGcsStore } from './gcs/store.ts'
+import { createExchanging } from './objects/exchange.ts'
 import { objectStorage } from './objects/object-storage.ts'
 import type { ObjectStore } from './objects/store.ts'
 import type { GcsOptions, Surroundings } from './options.ts'
@@ -20,6 +20,11 @@ export async function gcsStorage(options: GcsOptions, surroundings: Surroundings
   const chunks = { chunkSize: options.chunksize, memory: Math.max(memory, options.chunksize) }
   return objectStorage(store, { ...chunks, redirectSeconds, log })
 }
+
+/** Google keeps connections for minutes. */
+const IDLE_MS = 50_000
+/** Composing large objects may take a while, in which nothing comes. */
+const WAIT_MS = 45_000
 
 /**
  * The objects of a bucket in Google Cloud Storage, below the root directory. As Google's libraries do, it goes to an
@@ -43,7 +48,13 @@ export async function openGcsStore(
   const credentials = isAnonymous
     ? NO_CREDENTIALS
     : createCredentials({ keyfile, credentials: options.credentials, agentFor: createAgents(env) })
-  const exchanging = createExchanging(origin, proxyFor(origin, env), maxconcurrency)
+  const exchanging = createExchanging({
+    origin,
+    proxy: proxyFor(origin, env),
+    limit: maxconcurrency,
+    idleMs: IDLE_MS,
+    waitMs: WAIT_MS
+  })
   const endpoint = origin.origin
   const client = createClient({
     exchanging,
@@ -55,7 +66,8 @@ export async function openGcsStore(
     onCall,
     onRetry
   })
-  const sign = createSigning({ bucket, endpoint, credentials })
+  // An emulator gives what it has to everybody, but no signatures.
+  const sign = isAnonymous ? async () => undefined : createSigning({ bucket, endpoint, credentials })
   const close = (): void => exchanging.agent.destroy()
   const store = createGcsStore({ client, bucket, root: rootOf(options.rootdirectory), kmskeyname, sign })
   try {

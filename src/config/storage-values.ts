@@ -34,7 +34,9 @@ export const ACLS = [
 
 /** @param what is named, such as `a bucket` */
 export const nameOf = (what: string): Type<string> =>
-  ofText(`the name of ${what}, without a slash`, (value) => (/^[^/\s]*$/.test(value) ? value : undefined))
+  ofText(`the name of ${what}, without a slash or a colon`, (value) =>
+    /^[^/:\s]*$/.test(value) ? value : undefined
+  )
 
 /** As distribution has it a scheme may be missing. */
 export const endpoint: Type<string> = ofText(

@@ -1,4 +1,5 @@
 import type { Body, ByteRange } from '../driver.ts'
+import { free } from '../free.ts'
 import { createLimit } from '../parallel.ts'
 import type { Files, OpenFile } from './files.ts'
 
@@ -41,7 +42,7 @@ export async function pour(files: Files, file: OpenFile, start: number, body: Bo
     await writing
     const written = batch
     writing = writeAll(files, file, batch, poured.end).then(() => {
-      if (Symbol.asyncIterator in body) free(written)
+      if (Symbol.asyncIterator in body) for (const chunk of written) free(chunk)
     })
     writing.catch(() => {}) // thrown by the next to wait for it
     poured.end += held
@@ -65,13 +66,6 @@ async function* untilBroken(body: Body, poured: Poured): AsyncGenerator<Uint8Arr
     yield* body
   } catch (error) {
     poured.broken = { error }
-  }
-}
-
-/** Gives memory back at once. Left to the garbage collector, it would be looked for again and again in a long body. */
-function free(chunks: Uint8Array[]): void {
-  for (const { buffer, byteLength } of chunks) {
-    if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) buffer.transfer(0)
   }
 }
 
@@ -148,7 +142,7 @@ export function createReadChunks(files: Files): ReadChunks {
     // Only here is nobody left who could still be sending a chunk: one who stopped early might.
     for (const buffer of buffers) {
       if (buffer.length === CHUNK && spare.length < SPARE_BUFFERS) spare.push(buffer)
-      else free([buffer])
+      else free(buffer)
     }
   }
 
@@ -158,7 +152,7 @@ export function createReadChunks(files: Files): ReadChunks {
       const length = Math.min(SMALL, end - next)
       const chunk = await inTurn(async () => readFully(files, file, Buffer.allocUnsafeSlow(length), next))
       yield chunk
-      free([chunk]) // not if the reader stopped early: it might still be sending this
+      free(chunk) // not if the reader stopped early: it might still be sending this
     }
   }
 

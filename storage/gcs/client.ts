@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
+import { type Exchanging, type Message, readText } from '../objects/exchange.ts'
 import { createRetrying } from '../objects/retry.ts'
 import type { Credentials } from './credentials.ts'
-import { type Exchanging, type Message, readText } from './exchange.ts'
 import { judge, Refusal, TokenFault, unavailable } from './faults.ts'
 
 export interface Call<T> extends Omit<Message, 'headers'> {

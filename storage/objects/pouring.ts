@@ -1,4 +1,5 @@
 import type { Body } from '../driver.ts'
+import { free } from '../free.ts'
 import type { Budget, Part } from './budget.ts'
 
 /** So many parts of one body are on their way to the store at a time, if there is memory for them. */
@@ -132,7 +133,7 @@ export async function pour(body: Body, pouring: Pouring): Promise<Poured> {
       for await (const chunk of body) {
         stopWaiting()
         await puttingAside
-        if (former !== undefined && Symbol.asyncIterator in body) release(former)
+        if (former !== undefined && Symbol.asyncIterator in body) free(former)
         former = chunk
         yield chunk
         waitingSince = now()
@@ -185,8 +186,3 @@ export async function readPieces(
 }
 
 export const sizeOf = (pieces: readonly Piece[]): number => pieces.reduce((sum, { size }) => sum + size, 0)
-
-/** Gives memory back at once. Left to the garbage collector, it would be looked for again and again in a long body. */
-function release({ buffer, byteLength }: Uint8Array): void {
-  if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) buffer.transfer(0)
-}

@@ -1,4 +1,5 @@
 import { type ByteRange, ObjectNotFound, StorageUnavailable } from '../driver.ts'
+import { free } from '../free.ts'
 import { ConditionFailed, type ObjectStore, type Opened } from './store.ts'
 
 /** How often in a row a connection may break without a byte having come. */
@@ -32,6 +33,7 @@ export async function* readObject(
         position += wanted.length
         tries = 1
         if (wanted.length > 0) yield wanted
+        free(chunk)
         if (position > end) return
       }
     } catch (error) {

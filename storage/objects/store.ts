@@ -16,7 +16,8 @@ export interface Opened {
   size: number
   /** Changes whenever the object does: its ETag or its generation. */
   version: string
-  /** As the connection delivers it; it throws when that breaks, and may end too early. */
+  /** As the connection delivers it; it throws when that breaks, and may end too early. Each is the reader's, who may
+   *  empty it. */
   chunks: AsyncIterable<Uint8Array>
 }
 

@@ -1,9 +1,11 @@
-import { CopyObjectCommand, UploadPartCopyCommand } from '@aws-sdk/client-s3'
 import { ObjectNotFound } from '../driver.ts'
 import type { Piece } from '../objects/store.ts'
 import type { S3Options } from '../options.ts'
 import { createLimit, inParallel } from '../parallel.ts'
-import { beginMultipart, MAX_PARTS, type MultipartOptions } from './multipart.ts'
+import { readXml } from './calls.ts'
+import { beginMultipart, etagOf, MAX_PARTS, type MultipartOptions } from './multipart.ts'
+import { encodedPath } from './signing.ts'
+import type { Xml } from './xml.ts'
 
 /** S3's own limit of a part that is not the last. */
 const MIN_PART = 5 << 20
@@ -33,35 +35,33 @@ interface Drafts {
   maxParts?: number
 }
 
-/** Joins objects within the store, by its names. */
+/** Joins objects of a bucket within the store, by its names. */
 export function createAssembly(
+  bucket: string,
   options: MultipartOptions,
   copying: CopyOptions,
   { newDraft, removeDrafts, maxParts = MAX_PARTS }: Drafts
 ): (target: string, pieces: readonly NamedPiece[]) => Promise<void> {
-  const { calls, bucket, creation } = options
+  const { calls, creation } = options
   const { multipartcopychunksize, multipartcopymaxconcurrency, multipartcopythresholdsize } = copying
   const limit = createLimit(multipartcopymaxconcurrency)
-  const pathOf = (name: string): string => `${bucket}/${encodeURIComponent(name).replaceAll('%2F', '/')}`
+  const from = (name: string) => ({ 'x-amz-copy-source': `${bucket}/${encodedPath(name)}` })
   const orGone =
     (key: string) =>
     ({ code }: { code: string }) =>
       code === 'NoSuchKey' ? Promise.reject(new ObjectNotFound(key)) : undefined
 
   async function copyWhole(target: string, { key, name }: { key: string; name: string }): Promise<void> {
-    const input = {
-      Bucket: bucket,
-      Key: target,
-      CopySource: pathOf(name),
-      MetadataDirective: 'REPLACE' as const, // what the creation says counts, and nothing of the piece
-      ...creation
-    }
     await limit(async () => {
-      return calls.call<unknown>(
-        'CopyObject',
-        async (client, abortSignal) => client.send(new CopyObjectCommand(input), { abortSignal }),
-        orGone(key)
-      )
+      return calls.call<unknown>({
+        operation: 'CopyObject',
+        method: 'PUT',
+        name: target,
+        // What the creation says counts, and nothing of the piece.
+        headers: { ...creation, ...from(name), 'x-amz-metadata-directive': 'REPLACE' },
+        read: readXml('CopyObjectResult'),
+        answers: orGone(key)
+      })
     })
   }
 
@@ -69,25 +69,19 @@ export function createAssembly(
     const multipart = await beginMultipart(options, target, false)
     try {
       await inParallel(sources, multipartcopymaxconcurrency, async ({ key, name, size, range }, index) => {
-        const PartNumber = index + 1
-        await multipart.add(PartNumber, size, async (UploadId) => {
-          const CopySource = pathOf(name)
-          const input = {
-            Bucket: bucket,
-            Key: target,
-            UploadId,
-            PartNumber,
-            CopySource,
-            CopySourceRange: range
-          }
-          const { CopyPartResult } = await limit(async () => {
-            return calls.call(
-              'UploadPartCopy',
-              async (client, abortSignal) => client.send(new UploadPartCopyCommand(input), { abortSignal }),
-              orGone(key)
-            )
+        await multipart.add(index + 1, size, async (query) => {
+          const part = await limit(async () => {
+            return calls.call<Xml>({
+              operation: 'UploadPartCopy',
+              method: 'PUT',
+              name: target,
+              query,
+              headers: { ...from(name), ...(range !== undefined && { 'x-amz-copy-source-range': range }) },
+              read: readXml('CopyPartResult'),
+              answers: orGone(key)
+            })
           })
-          return { ETag: CopyPartResult?.ETag }
+          return { ETag: etagOf(part) }
         })
       })
       await multipart.complete()

@@ -1,29 +1,33 @@
-import type { S3Client } from '@aws-sdk/client-s3'
-import type { StorageFull, StorageUnavailable } from '../driver.ts'
+import type { IncomingMessage } from 'node:http'
+import { readText } from '../objects/exchange.ts'
 import { createRetrying } from '../objects/retry.ts'
 import type { Surroundings } from '../options.ts'
-import type { Connection } from './client.ts'
-import { type About, type Fault, faultOf, isPassing, isRefused, unavailable } from './faults.ts'
+import { sizeOf } from './bodies.ts'
+import type { Connection, Request } from './client.ts'
+import {
+  type About,
+  errorIn,
+  type Fault,
+  faultOf,
+  isPassing,
+  isRefused,
+  Refusal,
+  unavailable
+} from './faults.ts'
+import { parseXml, type Xml } from './xml.ts'
 
-/** Makes one try; it may be called again. */
-type Attempt<T> = (client: S3Client, signal: AbortSignal, tries: number) => Promise<T>
+export interface Call<T> extends Request {
+  /** S3's name of it. */
+  operation: string
+  /** Makes of a success what the caller wants; it reads the body, or passes it on. Its errors are those of the try. */
+  read(answer: IncomingMessage): Promise<T>
+  /** What to answer instead of throwing, by the fault; undefined: throw. */
+  answers?(fault: Fault, tries: number): Promise<T> | undefined
+}
 
 export interface Calls {
-  /**
-   * A call with all its tries.
-   * @param operation the SDK's name of it
-   * @param answers what to answer instead of throwing, by the fault; undefined: throw
-   * @param bytes that a try sends
-   * @throws StorageUnavailable, StorageFull, or what `answers` throws
-   */
-  call<T>(
-    operation: string,
-    attempt: Attempt<T>,
-    answers?: (fault: Fault, tries: number) => Promise<T> | undefined,
-    bytes?: number
-  ): Promise<T>
-  /** What a fault of one object among several becomes. */
-  failed(error: unknown, operation: string): StorageFull | StorageUnavailable
+  /** A call with all its tries. @throws StorageUnavailable, StorageFull, or what `answers` throws */
+  call<T>(call: Call<T>): Promise<T>
   /** When the store last did what only a bucket that is there can do, as `performance.now` tells. */
   lastSeen(): number
 }
@@ -32,7 +36,7 @@ export interface Calls {
 const LONG = { tryMs: 300_000, deadlineMs: 600_000 }
 
 export function createCalls(connection: Connection, bucket: string, around: Surroundings): Calls {
-  const { client, credentials, endpoint } = connection
+  const { credentials, endpoint, send } = connection
   const about: About = { bucket, name: endpoint.name, origin: credentials.origin }
   const judge = (error: unknown) => {
     const fault = faultOf(error)
@@ -66,18 +70,15 @@ export function createCalls(connection: Connection, bucket: string, around: Surr
   }
 
   return {
-    async call(operation, attempt, answers, bytes) {
+    async call({ operation, read, answers, ...request }) {
       let tries = 0
       const run = operation === 'CompleteMultipartUpload' ? retryingLong : retrying
+      const attempt = async (signal: AbortSignal) => {
+        tries++
+        return once(async () => read(await send(request, signal)))
+      }
       try {
-        const result = await run(
-          operation,
-          async (signal) => {
-            tries++
-            return once(async () => attempt(client, signal, tries))
-          },
-          bytes
-        )
+        const result = await run(operation, attempt, sizeOf(request.body ?? []))
         seenAt = performance.now()
         return result
       } catch (error) {
@@ -86,7 +87,23 @@ export function createCalls(connection: Connection, bucket: string, around: Surr
         return answer
       }
     },
-    failed: (error, operation) => unavailable(error, operation, about),
     lastSeen: () => seenAt
+  }
+}
+
+/** Of an answer whose status says it all. */
+export async function readNothing(answer: IncomingMessage): Promise<void> {
+  answer.resume()
+}
+
+/** What the answer's outermost element holds, which is of this name. Some calls answer 200 before they know how they
+ *  end, and then with an error. */
+export function readXml(name: string): (answer: IncomingMessage) => Promise<Xml> {
+  return async (answer) => {
+    const text = await readText(answer)
+    const xml = parseXml(text, name)
+    if (xml !== undefined) return xml
+    if (errorIn(text) !== undefined) throw new Refusal(500, answer.headers, text)
+    throw new Error(`the store answered ${answer.statusCode} without ${name}`)
   }
 }

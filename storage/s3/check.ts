@@ -1,17 +1,12 @@
 import { randomUUID } from 'node:crypto'
-import {
-  AbortMultipartUploadCommand,
-  CreateMultipartUploadCommand,
-  DeleteObjectCommand,
-  GetObjectCommand,
-  ListObjectsV2Command,
-  PutObjectCommand
-} from '@aws-sdk/client-s3'
+import type { IncomingMessage } from 'node:http'
+import { readText } from '../objects/exchange.ts'
 import type { S3Options, Surroundings } from '../options.ts'
-import type { Calls } from './calls.ts'
+import { type Calls, readNothing, readXml } from './calls.ts'
 import { creationOf } from './creation.ts'
+import type { Fault } from './faults.ts'
 import { keysBelow } from './keys.ts'
-import { listUploads } from './multipart.ts'
+import { abortUpload, beginMultipart, listUploads } from './multipart.ts'
 import type { Conditions } from './store.ts'
 
 /**
@@ -24,58 +19,54 @@ export async function checkBucket(
   options: S3Options,
   { isReadOnly, log }: Pick<Surroundings, 'isReadOnly' | 'log'>
 ): Promise<Conditions> {
-  const { bucket: Bucket } = options
+  const { call } = calls
   const keys = keysBelow(options.rootdirectory)
-  await calls.call('ListObjectsV2', async (client, abortSignal) => {
-    return client.send(new ListObjectsV2Command({ Bucket, Prefix: keys.of(''), MaxKeys: 1 }), { abortSignal })
+  await call({
+    operation: 'ListObjectsV2',
+    method: 'GET',
+    query: { 'list-type': 2, prefix: keys.of(''), 'max-keys': 1 },
+    read: readXml('ListBucketResult')
   })
   // Nothing conditional is asked of what nobody may write.
   if (isReadOnly) return { create: true, remove: true }
 
-  const name = { Bucket, Key: keys.of(`@drafts/${randomUUID()}/0`) }
+  const name = keys.of(`@drafts/${randomUUID()}/0`)
   const creation = creationOf(options)
-  const refuses = ({ status }: { status: number | undefined }) =>
-    status === 412 || status === 501 ? Promise.resolve(status) : undefined
-  const put = async (condition: { IfNoneMatch?: string }) => {
-    const input = { ...name, ...creation, ...condition, Body: Buffer.from('berth') }
-    return calls.call<unknown>(
-      'PutObject',
-      async (client, abortSignal) => client.send(new PutObjectCommand(input), { abortSignal }),
-      refuses
-    )
+  /** Whether the condition was heeded; undefined: the store does not know it, and says so. */
+  const refuses = ({ status }: Fault) =>
+    status === 412 ? Promise.resolve(true) : status === 501 ? Promise.resolve(undefined) : undefined
+  const isHeeded = async (answer: IncomingMessage): Promise<boolean | undefined> => {
+    await readNothing(answer)
+    return false
   }
+  const put = async (condition: Record<string, string>) =>
+    call({
+      ...{ operation: 'PutObject', method: 'PUT', name, headers: { ...creation, ...condition } },
+      ...{ body: [Buffer.from('berth')], read: isHeeded, answers: refuses }
+    })
+  const remove = async (condition: Record<string, string>) =>
+    call({
+      ...{ operation: 'DeleteObject', method: 'DELETE', name, headers: condition },
+      ...{ read: isHeeded, answers: refuses }
+    })
 
-  const isNew = { IfNoneMatch: '*' }
-  const first = await put(isNew)
-  // 501: it does not know the header, and says so.
-  const create = (first === 501 ? await put({}) : await put(isNew)) === 412
-  await calls.call('GetObject', async (client, abortSignal) => {
-    const { Body } = await client.send(new GetObjectCommand(name), { abortSignal })
-    return Body?.transformToByteArray()
-  })
-  const remove =
-    (await calls.call<unknown>(
-      'DeleteObject',
-      async (client, abortSignal) => {
-        return client.send(new DeleteObjectCommand({ ...name, IfMatch: '"not this one"' }), { abortSignal })
-      },
-      refuses
-    )) === 412
-  await calls.call('DeleteObject', async (client, abortSignal) => {
-    return client.send(new DeleteObjectCommand(name), { abortSignal })
-  })
+  const isNew = { 'if-none-match': '*' }
+  const isKnown = (await put(isNew)) !== undefined
+  const conditions = {
+    create: (await put(isKnown ? isNew : {})) === true,
+    remove: false
+  }
+  await call({ operation: 'GetObject', method: 'GET', name, read: readText })
+  conditions.remove = (await remove({ 'if-match': '"not this one"' })) === true
+  await remove({})
 
-  const { UploadId } = await calls.call('CreateMultipartUpload', async (client, abortSignal) => {
-    return client.send(new CreateMultipartUploadCommand({ ...name, ...creation }), { abortSignal })
-  })
-  await calls.call('AbortMultipartUpload', async (client, abortSignal) => {
-    return client.send(new AbortMultipartUploadCommand({ ...name, UploadId }), { abortSignal })
-  })
-  await listUploads(calls, { Bucket, Prefix: name.Key, MaxUploads: 1 })
-  if (!create) {
+  const { id } = await beginMultipart({ calls, creation, isChecked: false }, name, false)
+  await abortUpload(calls, name, id)
+  await listUploads(calls, { prefix: name, 'max-uploads': 1 })
+  if (!conditions.create) {
     log.warn(
-      `the bucket ${Bucket} ignores "If-None-Match: *": of two clients that send one upload at the same moment both may succeed. Run one replica, or a store that heeds it`
+      `the bucket ${options.bucket} ignores "If-None-Match: *": of two clients that send one upload at the same moment both may succeed. Run one replica, or a store that heeds it`
     )
   }
-  return { create, remove }
+  return conditions
 }

@@ -7,7 +7,7 @@ type Found = Awaited<ReturnType<ReturnType<typeof fromIni>>>
 export interface Credentials {
   /** Where they come from, for messages. */
   readonly origin: string
-  /** What the SDK asks before every request. */
+  /** Asked before every request. */
   provide(): Promise<Found>
   /** The store refused what was found: the next request looks again, in the files as well. */
   forget(): void
@@ -49,9 +49,6 @@ export function createCredentials(
   return kept('the environment', async () => defaultProvider({ ignoreCache: true, ...sts })())
 }
 
-/** The SDK keeps for ever what does not expire, so it is told of the past and asks each time; the memory is here. */
-const ASK_AGAIN = new Date(0)
-
 function kept(origin: string, find: () => Promise<Found>): Credentials {
   let found: Found | undefined
   let finding: Promise<Found> | undefined
@@ -74,13 +71,13 @@ function kept(origin: string, find: () => Promise<Found>): Credentials {
   return {
     origin,
     async provide() {
-      if (found !== undefined && lasts(found, EARLY_MS)) return { ...found, expiration: ASK_AGAIN }
+      if (found !== undefined && lasts(found, EARLY_MS)) return found
       finding ??= look()
       if (found !== undefined && lasts(found, LATE_MS)) {
         finding.catch(() => undefined)
-        return { ...found, expiration: ASK_AGAIN }
+        return found
       }
-      return { ...(await finding), expiration: ASK_AGAIN }
+      return await finding
     },
     forget() {
       found = undefined

@@ -1,4 +1,6 @@
+import type { IncomingHttpHeaders } from 'node:http'
 import { StorageFull, StorageUnavailable } from '../driver.ts'
+import { parseXml, textOf } from './xml.ts'
 
 /** What a call to the store ended with. */
 export interface Fault {
@@ -13,11 +15,34 @@ export interface Fault {
   readonly aheadMs: number | undefined
 }
 
+/** The store's answer to a call that it did not do; in the form of the SDK's errors, as those of the token service are. */
+export class Refusal extends Error {
+  override readonly name = 'Refusal'
+  readonly Code: string
+  readonly $metadata: { httpStatusCode: number }
+  readonly $response: { headers: IncomingHttpHeaders }
+
+  /** @param body the error document, which a HEAD does not have */
+  constructor(status: number, headers: IncomingHttpHeaders, body: string) {
+    const { Code = '', Message = '' } = errorIn(body) ?? {}
+    super(Message)
+    this.Code = Code
+    this.$metadata = { httpStatusCode: status }
+    this.$response = { headers }
+  }
+}
+
+/** What an error document says, if it is one. */
+export function errorIn(body: string): { Code: string; Message: string } | undefined {
+  const error = parseXml(body, 'Error')
+  return error && { Code: textOf(error, 'Code') ?? '', Message: textOf(error, 'Message') ?? '' }
+}
+
 interface SdkError extends Error {
   code?: string | number
   Code?: string
   $metadata?: { httpStatusCode?: number }
-  $response?: { headers?: Record<string, string | undefined> }
+  $response?: { headers?: IncomingHttpHeaders }
 }
 
 /** Names that the SDK gives to an answer without a body. */

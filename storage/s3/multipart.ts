@@ -1,37 +1,41 @@
-import {
-  AbortMultipartUploadCommand,
-  type CompletedPart,
-  CompleteMultipartUploadCommand,
-  CreateMultipartUploadCommand,
-  HeadObjectCommand,
-  ListMultipartUploadsCommand,
-  type ListMultipartUploadsCommandInput,
-  type ListMultipartUploadsCommandOutput,
-  UploadPartCommand
-} from '@aws-sdk/client-s3'
+import type { IncomingHttpHeaders } from 'node:http'
 import { StorageUnavailable } from '../driver.ts'
 import type { Parts } from '../objects/store.ts'
 import { inParallel } from '../parallel.ts'
-import { bodyOf, crcOf, sizeOf } from './bodies.ts'
-import type { Calls } from './calls.ts'
+import { crcOf, sizeOf } from './bodies.ts'
+import { type Calls, readNothing, readXml } from './calls.ts'
 import type { Creation } from './creation.ts'
+import type { Query } from './signing.ts'
+import { listOf, textOf, toXml, type Xml } from './xml.ts'
 
 /** S3's own limit of the parts of an object. */
 export const MAX_PARTS = 10_000
+
+/** What the store says of a part, and wants to hear again. */
+export interface SentPart {
+  ETag: string
+  ChecksumCRC32?: string
+}
 
 /** A multipart upload, by the store's names. */
 export interface Multipart {
   readonly id: string
   /** Sends a part, or has it copied, and keeps what the store said of it. */
-  add(number: number, size: number, send: (id: string) => Promise<CompletedPart>): Promise<void>
+  add(number: number, size: number, send: (query: PartQuery) => Promise<SentPart>): Promise<void>
   complete(): Promise<void>
   /** Never throws. */
   abort(): Promise<void>
 }
 
+/** Which part of which upload a call is about. */
+interface PartQuery {
+  readonly [name: string]: string | number
+  readonly partNumber: number
+  readonly uploadId: string
+}
+
 export interface MultipartOptions {
   readonly calls: Calls
-  readonly bucket: string
   readonly creation: Creation
   /** Whether the store compares a CRC-32 with each part. */
   readonly isChecked: boolean
@@ -43,51 +47,59 @@ export async function beginMultipart(
   name: string,
   hasSums: boolean
 ): Promise<Multipart> {
-  const { calls, bucket, creation } = options
-  const begin = {
-    Bucket: bucket,
-    Key: name,
-    ...creation,
-    ...(hasSums && { ChecksumAlgorithm: 'CRC32' as const })
-  }
-  const { UploadId: id } = await calls.call('CreateMultipartUpload', async (client, abortSignal) => {
-    return client.send(new CreateMultipartUploadCommand(begin), { abortSignal })
+  const { calls, creation } = options
+  const { call } = calls
+  const readUpload = readXml('InitiateMultipartUploadResult')
+  const uploadId = await call({
+    operation: 'CreateMultipartUpload',
+    method: 'POST',
+    name,
+    query: { uploads: '' },
+    headers: { ...creation, ...(hasSums && { 'x-amz-checksum-algorithm': 'CRC32' }) },
+    read: async (answer) => textOf(await readUpload(answer), 'UploadId')
   })
-  if (id === undefined) throw new StorageUnavailable(`the store gave no id for the upload of ${name}`)
-  const upload = { Bucket: bucket, Key: name, UploadId: id }
-  const parts = new Map<number, { size: number; part: CompletedPart }>()
+  if (uploadId === undefined) throw new StorageUnavailable(`the store gave no id for the upload of ${name}`)
+  const parts = new Map<number, { size: number; part: SentPart }>()
 
   /** It was complete, and only the answer was lost: the object is there, of so many parts. */
   async function isComplete(): Promise<boolean> {
-    const head = await calls.call(
-      'HeadObject',
-      async (client, abortSignal) => {
-        return client.send(new HeadObjectCommand({ Bucket: bucket, Key: name }), { abortSignal })
+    const head = await call<IncomingHttpHeaders>({
+      operation: 'HeadObject',
+      method: 'HEAD',
+      name,
+      read: async (answer) => {
+        await readNothing(answer)
+        return answer.headers
       },
-      ({ status }) => (status === 404 ? Promise.resolve(undefined) : undefined)
-    )
+      answers: ({ status }) => (status === 404 ? Promise.resolve({}) : undefined)
+    })
     const size = [...parts.values()].reduce((sum, { size }) => sum + size, 0)
     // The ETag of what was made of parts says of how many.
-    const count = /-(\d+)"?$/.exec(head?.ETag ?? '')?.[1]
-    return head?.ContentLength === size && count === String(parts.size)
+    const count = /-(\d+)"?$/.exec(head.etag ?? '')?.[1]
+    return head['content-length'] === String(size) && count === String(parts.size)
   }
 
   return {
-    id,
+    id: uploadId,
 
     async add(number, size, send) {
-      const part = await send(id)
-      parts.set(number, { size, part: { ...part, PartNumber: number } })
+      const part = await send({ partNumber: number, uploadId })
+      parts.set(number, { size, part })
     },
 
     async complete() {
-      const Parts = [...parts].sort(([a], [b]) => a - b).map(([, { part }]) => part)
-      const input = { ...upload, MultipartUpload: { Parts } }
-      await calls.call<unknown>(
-        'CompleteMultipartUpload',
-        async (client, abortSignal) =>
-          client.send(new CompleteMultipartUploadCommand(input), { abortSignal }),
-        ({ code, status }, tries) => {
+      const Part = [...parts]
+        .sort(([a], [b]) => a - b)
+        .map(([number, { part }]) => ({ PartNumber: String(number), ...part }))
+      await call<unknown>({
+        operation: 'CompleteMultipartUpload',
+        method: 'POST',
+        name,
+        query: { uploadId },
+        headers: { 'content-type': 'application/xml' },
+        body: [toXml('CompleteMultipartUpload', { Part })],
+        read: readXml('CompleteMultipartUploadResult'),
+        answers({ code, status }, tries) {
           // Where the answer to a first try was lost, later ones find no upload; radosgw then has an internal error.
           if (tries === 1 || (code !== 'NoSuchUpload' && status !== 500)) return undefined
           return isComplete().then((isDone) => {
@@ -95,17 +107,12 @@ export async function beginMultipart(
               throw new StorageUnavailable(`the parts of ${name} were removed before they became an object`)
           })
         }
-      )
+      })
     },
 
     async abort() {
       try {
-        await calls.call<unknown>(
-          'AbortMultipartUpload',
-          async (client, abortSignal) =>
-            client.send(new AbortMultipartUploadCommand(upload), { abortSignal }),
-          ({ code }) => (code === 'NoSuchUpload' ? Promise.resolve() : undefined)
-        )
+        await abortUpload(calls, name, uploadId)
       } catch {
         // The lifecycle rule removes it.
       }
@@ -113,27 +120,44 @@ export async function beginMultipart(
   }
 }
 
+export async function abortUpload({ call }: Calls, name: string, uploadId: string): Promise<void> {
+  await call({
+    operation: 'AbortMultipartUpload',
+    method: 'DELETE',
+    name,
+    query: { uploadId },
+    read: readNothing,
+    answers: ({ code }) => (code === 'NoSuchUpload' ? Promise.resolve() : undefined)
+  })
+}
+
+/** As the header has it. */
+export const etagOf = (part: Xml): string => textOf(part, 'ETag') ?? ''
+
 /** Parts with their bytes, as `objectStorage` sends them. */
 export async function beginParts(options: MultipartOptions, name: string): Promise<Parts> {
-  const { calls, bucket, isChecked } = options
+  const { calls, isChecked } = options
   const multipart = await beginMultipart(options, name, isChecked)
   return {
-    async put(PartNumber, bytes) {
-      if (PartNumber > MAX_PARTS) {
+    async put(number, body) {
+      if (number > MAX_PARTS) {
         throw new StorageUnavailable(`${name} has more than ${MAX_PARTS} parts: raise storage.s3.chunksize`)
       }
-      const ChecksumCRC32 = isChecked ? crcOf(bytes) : undefined
-      const size = sizeOf(bytes)
-      await multipart.add(PartNumber, size, async (UploadId) => {
-        const input = { Bucket: bucket, Key: name, UploadId, PartNumber, ChecksumCRC32 }
-        const { ETag } = await calls.call(
-          'UploadPart',
-          async (client, abortSignal) =>
-            client.send(new UploadPartCommand({ ...input, ...bodyOf(bytes) }), { abortSignal }),
-          undefined,
-          size
-        )
-        return { ETag, ...(isChecked && { ChecksumCRC32 }) }
+      const sum = isChecked ? crcOf(body) : undefined
+      await multipart.add(number, sizeOf(body), async (query) => {
+        const etag = await calls.call({
+          operation: 'UploadPart',
+          method: 'PUT',
+          name,
+          query,
+          ...(sum !== undefined && { headers: { 'x-amz-checksum-crc32': sum } }),
+          body,
+          read: async (answer) => {
+            await readNothing(answer)
+            return answer.headers.etag ?? ''
+          }
+        })
+        return { ETag: etag, ...(sum !== undefined && { ChecksumCRC32: sum }) }
       })
     },
     complete: multipart.complete,
@@ -141,55 +165,38 @@ export async function beginParts(options: MultipartOptions, name: string): Promi
   }
 }
 
-interface Markers {
-  KeyMarker?: string | undefined
-  UploadIdMarker?: string | undefined
-}
-
 /** A page of the uploads that are under way; without any where the store does not know the call. */
-export async function listUploads(
-  calls: Calls,
-  input: ListMultipartUploadsCommandInput
-): Promise<Partial<ListMultipartUploadsCommandOutput>> {
-  return calls.call<Partial<ListMultipartUploadsCommandOutput>>(
-    'ListMultipartUploads',
-    async (client, abortSignal) => client.send(new ListMultipartUploadsCommand(input), { abortSignal }),
-    ({ status }) => (status === 405 || status === 501 ? Promise.resolve({}) : undefined)
-  )
+export async function listUploads({ call }: Calls, query: Query): Promise<Xml> {
+  return call<Xml>({
+    operation: 'ListMultipartUploads',
+    method: 'GET',
+    query: { ...query, uploads: '' },
+    read: readXml('ListMultipartUploadsResult'),
+    answers: ({ status }) => (status === 405 || status === 501 ? Promise.resolve({}) : undefined)
+  })
 }
 
 /** Uploads that were begun under one of the prefixes before a moment. Gives how many were ended. */
-export async function abortOld(
-  { calls, bucket }: MultipartOptions,
-  prefixes: readonly string[],
-  before: Date
-): Promise<number> {
+export async function abortOld(calls: Calls, prefixes: readonly string[], before: Date): Promise<number> {
   let count = 0
-  for (const Prefix of prefixes) {
-    let from: Markers | undefined = {}
+  for (const prefix of prefixes) {
+    let from: Query | undefined = {}
     while (from !== undefined) {
-      const input = { Bucket: bucket, Prefix, ...from }
-      const page = await listUploads(calls, input)
-      const old = (page.Uploads ?? []).filter(
-        ({ Initiated }) => Initiated !== undefined && Initiated < before
+      const page: Xml = await listUploads(calls, { prefix, ...from })
+      // What has no date is none of the old.
+      const old = listOf(page, 'Upload').filter(
+        (upload) => Date.parse(textOf(upload, 'Initiated') ?? '') < before.getTime()
       )
-      await inParallel(old, 10, async ({ Key, UploadId }) => {
-        await calls.call<unknown>(
-          'AbortMultipartUpload',
-          async (client, abortSignal) => {
-            return client.send(new AbortMultipartUploadCommand({ Bucket: bucket, Key, UploadId }), {
-              abortSignal
-            })
-          },
-          ({ code }) => (code === 'NoSuchUpload' ? Promise.resolve() : undefined)
-        )
+      await inParallel(old, 10, async (upload) => {
+        await abortUpload(calls, textOf(upload, 'Key') ?? '', textOf(upload, 'UploadId') ?? '')
         count++
       })
-      const { NextKeyMarker, NextUploadIdMarker } = page
+      const key = textOf(page, 'NextKeyMarker')
+      const id = textOf(page, 'NextUploadIdMarker')
       // A store that says the same twice would keep us here for ever.
       const isMore: boolean =
-        page.IsTruncated === true && NextKeyMarker !== undefined && NextUploadIdMarker !== from.UploadIdMarker
-      from = isMore ? { KeyMarker: NextKeyMarker, UploadIdMarker: NextUploadIdMarker } : undefined
+        textOf(page, 'IsTruncated') === 'true' && key !== undefined && id !== from['upload-id-marker']
+      from = isMore ? { 'key-marker': key, 'upload-id-marker': id } : undefined
     }
   }
   return count

@@ -2,8 +2,8 @@ import { generateKeyPairSync } from 'node:crypto'
 import type { Test } from 'tap'
 import { createClient } from '../../../storage/gcs/client.ts'
 import { NO_CREDENTIALS } from '../../../storage/gcs/credentials.ts'
-import { createExchanging } from '../../../storage/gcs/exchange.ts'
 import { createGcsStore } from '../../../storage/gcs/store.ts'
+import { createExchanging } from '../../../storage/objects/exchange.ts'
 import type { ObjectStore } from '../../../storage/objects/store.ts'
 import type { GcsOptions, Surroundings } from '../../../storage/options.ts'
 import { type FakeGcs, type FakeRequest, type Fault, startFakeGcs } from './fake-gcs.ts'
@@ -78,7 +78,13 @@ export function gcsStore(
   root = '',
   { told = surroundings({}), bucket = 'images', kmskeyname, silenceMs }: StoreOptions = {}
 ): ObjectStore & { close(): void } {
-  const exchanging = createExchanging(new URL(url), undefined, 50, silenceMs)
+  const exchanging = createExchanging({
+    origin: new URL(url),
+    proxy: undefined,
+    limit: 50,
+    idleMs: 50_000,
+    ...(silenceMs !== undefined && { waitMs: silenceMs, silenceMs })
+  })
   const client = createClient({
     ...told,
     exchanging,

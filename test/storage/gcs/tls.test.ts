@@ -1,6 +1,6 @@
 import t from 'tap'
-import { createExchanging } from '../../../storage/gcs/exchange.ts'
 import { openGcsStore } from '../../../storage/gcs.ts'
+import { createExchanging } from '../../../storage/objects/exchange.ts'
 import { connectProxy } from '../../outgoing/connect-proxy.ts'
 import { noise } from '../bodies.ts'
 import { AUTHORITY, startFakeGcs } from './fake-gcs.ts'
@@ -15,7 +15,7 @@ t.test(
     // The certificate is for that name, which only the proxy finds.
     const host = `kubernetes.default.svc:${new URL(fake.url).port}`
     const env = { STORAGE_EMULATOR_HOST: `https://${host}`, HTTPS_PROXY: `http://127.0.0.1:${tunnel.port}` }
-    const distrusting = createExchanging(new URL(fake.url), undefined, 1)
+    const distrusting = createExchanging({ origin: new URL(fake.url), proxy: undefined, idleMs: 1000 })
     const message = { method: 'GET', path: '/', headers: {} } as const
     await t.rejects(distrusting.exchange(message, AbortSignal.timeout(10_000)), { code: /VERIFY|CERT/ })
     const store = await openGcsStore(gcsOptions(), surroundings({ ...env, SSL_CERT_FILE: AUTHORITY }))

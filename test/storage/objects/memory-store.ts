@@ -238,7 +238,7 @@ async function* copies(bytes: Buffer): AsyncGenerator<Uint8Array> {
   for (let start = 0; start < bytes.length; start += CHUNK) {
     const chunk = Buffer.from(bytes.subarray(start, start + CHUNK))
     yield chunk
-    chunk.fill(0)
+    if (chunk.length > 0) chunk.fill(0)
   }
 }
 

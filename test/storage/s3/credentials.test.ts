@@ -117,7 +117,7 @@ t.test(
       AWS_ROLE_ARN: 'arn:aws:iam::1:role/pod',
       AWS_WEB_IDENTITY_TOKEN_FILE: join(t.testdir({ token: 'pod' }), 'token')
     })
-    const connection = await connect({ ...OPTIONS, ...NONE, regionendpoint: fake.url }, {}, 20)
+    const connection = await connect({ ...OPTIONS, ...NONE, regionendpoint: fake.url }, {}, { tokenMs: 20 })
     t.teardown(() => connection.close())
     const { credentials } = connection
     await credentials.provide()

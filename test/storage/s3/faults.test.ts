@@ -1,5 +1,4 @@
 import { setTimeout } from 'node:timers/promises'
-import { HeadObjectCommand } from '@aws-sdk/client-s3'
 import t from 'tap'
 import { StorageFull, StorageUnavailable } from '../../../storage/driver.ts'
 import { readObject } from '../../../storage/objects/reading.ts'
@@ -50,10 +49,10 @@ t.test(
   async (t) => {
     const fake = await startFakeS3(t)
     const options = { ...OPTIONS, regionendpoint: fake.url }
-    const connection = await connect(options, {})
+    const connection = await connect(options, {}, { silenceMs: 100 })
     t.teardown(() => connection.close())
     const calls = createCalls(connection, 'images', surroundings())
-    const store = createStore(connection, calls, options, { create: true, remove: true }, 100)
+    const store = createStore(connection, calls, options, { create: true, remove: true })
     const whole = noise(MIB)
     await store.put('k', [whole])
     fail(fake, 'GetObject', { stalls: true }, { stalls: true })
@@ -65,10 +64,10 @@ t.test(
 t.test('who reads slowly is not taken for a store that is silent', async (t) => {
   const fake = await startFakeS3(t)
   const options = { ...OPTIONS, regionendpoint: fake.url }
-  const connection = await connect(options, {})
+  const connection = await connect(options, {}, { silenceMs: 500 })
   t.teardown(() => connection.close())
   const calls = createCalls(connection, 'images', surroundings())
-  const store = createStore(connection, calls, options, { create: true, remove: true }, 500)
+  const store = createStore(connection, calls, options, { create: true, remove: true })
   const whole = noise(8 * MIB)
   await store.put('k', [whole])
   const opened = await store.get('k')
@@ -198,12 +197,11 @@ t.test('a bucket whose quota is used up is full, and not ill', async (t) => {
 
 t.test('a call that takes too long is tried again', async (t) => {
   const fake = await startFakeS3(t)
-  const { client, close } = await connect({ ...OPTIONS, regionendpoint: fake.url }, {})
+  const { send, close } = await connect({ ...OPTIONS, regionendpoint: fake.url }, {})
   t.teardown(close)
-  const abortSignal = AbortSignal.timeout(20)
   fake.mishap = () => ({ silent: true })
-  const command = new HeadObjectCommand({ Bucket: OPTIONS.bucket, Key: 'k' })
-  const error = await client.send(command, { abortSignal }).catch((error: unknown) => error)
+  const request = { method: 'HEAD', name: 'k' } as const
+  const error = await send(request, AbortSignal.timeout(20)).catch((error: unknown) => error)
   t.ok(isPassing(faultOf(error)))
 })
 

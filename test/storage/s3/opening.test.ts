@@ -270,10 +270,11 @@ t.test('more pieces than an object can have parts are joined in two rounds', asy
   const connection = await connect({ ...OPTIONS, regionendpoint: fake.url }, {})
   t.teardown(() => connection.close())
   const calls = createCalls(connection, OPTIONS.bucket, surroundings())
-  const options = { calls, bucket: OPTIONS.bucket, creation: creationOf(OPTIONS), isChecked: false }
+  const options = { calls, creation: creationOf(OPTIONS), isChecked: false }
   let drafts = 0
   const removed: string[] = []
   const assemble = createAssembly(
+    OPTIONS.bucket,
     options,
     { ...OPTIONS, multipartcopychunksize: 100 },
     {

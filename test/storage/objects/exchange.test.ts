@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import t from 'tap'
-import { createExchanging, readText } from '../../../storage/gcs/exchange.ts'
+import { createExchanging, readText } from '../../../storage/objects/exchange.ts'
 
 t.test('a body that is refused before all of it was read holds no connection', async (t) => {
   const server = createServer((socket) => {
@@ -15,7 +15,11 @@ t.test('a body that is refused before all of it was read holds no connection', a
   t.teardown(() => server.close())
   const accepted = once(server, 'connection')
   const { port } = server.address() as AddressInfo
-  const { exchange, agent } = createExchanging(new URL(`http://127.0.0.1:${port}`), undefined, 50)
+  const { exchange, agent } = createExchanging({
+    origin: new URL(`http://127.0.0.1:${port}`),
+    proxy: undefined,
+    idleMs: 1000
+  })
   const body = [Buffer.alloc(64 << 20)]
   const message = { method: 'POST', path: '/', headers: {}, body } as const
   const answer = await exchange(message, AbortSignal.timeout(30_000))

@@ -1,0 +1,135 @@
+import {
+  type ClientRequestArgs,
+  Agent as HttpAgent,
+  type IncomingMessage,
+  request as requestHttp
+} from 'node:http'
+import { Agent as HttpsAgent, request as requestHttps } from 'node:https'
+import { connect, type Socket, type TcpNetConnectOpts } from 'node:net'
+import { agentOptions, type HttpProxy } from '../../src/outgoing/proxy.ts'
+import { createLimit } from '../parallel.ts'
+import { endWhenSilent, SILENCE_MS } from './silence.ts'
+
+export interface Message {
+  method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE'
+  /** With its query. */
+  path: string
+  headers: Record<string, string | number>
+  body?: readonly Uint8Array[] | undefined
+}
+
+export interface Exchanging {
+  /**
+   * One try, over a kept connection. The answer's body must be read, or destroyed; reading it throws when the connection
+   * breaks, and when the store falls silent in the middle.
+   * @param signal ends it, as long as there is no answer yet
+   */
+  exchange(message: Message, signal: AbortSignal): Promise<IncomingMessage>
+  agent: HttpAgent
+}
+
+export interface ExchangingOptions {
+  origin: URL
+  proxy: HttpProxy | undefined
+  /** How many may wait for an answer at once: the others stand in line. Unbounded where who calls bounds it. */
+  limit?: number
+  /** Connections on which nothing happens are closed after so long: whoever closes first spares a lost race. */
+  idleMs: number
+  /** An answer that has not begun by then never will. Without it that is for the caller's signal to say. */
+  waitMs?: number
+  /** As `endWhenSilent` has it. */
+  silenceMs?: number
+  /** Any certificate will do. */
+  skipverify?: boolean
+}
+
+const CONNECT_MS = 10_000
+const MAX_FREE = 128
+
+/** How calls to a store go over the network. */
+export function createExchanging(exchanging: ExchangingOptions): Exchanging {
+  const { origin, proxy, limit, idleMs, waitMs, silenceMs = SILENCE_MS, skipverify = false } = exchanging
+  const isSecure = origin.protocol === 'https:'
+  const options = { keepAlive: true, maxFreeSockets: MAX_FREE, timeout: idleMs, ...agentOptions(proxy) }
+  const agent = isSecure
+    ? new HttpsAgent({ ...options, rejectUnauthorized: !skipverify })
+    : proxy === undefined
+      ? new ReadingAgent(options)
+      : new HttpAgent(options)
+  const request = isSecure ? requestHttps : requestHttp
+  const { protocol, port } = origin
+  const hostname = origin.hostname.replace(/^\[|\]$/g, '')
+
+  async function once({ method, path, headers, body }: Message, signal: AbortSignal) {
+    signal.throwIfAborted()
+    const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>()
+    const hasBody = method === 'POST' || method === 'PUT'
+    const length = body?.reduce((sum, piece) => sum + piece.length, 0) ?? 0
+    const all = hasBody ? { ...headers, 'content-length': length } : headers
+    const call = request({ protocol, hostname, port, agent, method, path, headers: all })
+    const end = (): unknown => call.destroy(signal.reason instanceof Error ? signal.reason : undefined)
+    const connecting = setTimeout(
+      () => call.destroy(timeout(`no connection within ${CONNECT_MS / 1000} s`)),
+      CONNECT_MS
+    )
+    call.on('socket', (socket) => {
+      if (!socket.connecting) return clearTimeout(connecting)
+      socket.once(isSecure ? 'secureConnect' : 'connect', () => clearTimeout(connecting))
+    })
+    let isAnswered = false
+    if (waitMs !== undefined) {
+      call.setTimeout(waitMs, () => {
+        if (!isAnswered) call.destroy(timeout(`nothing came for ${waitMs / 1000} s`))
+      })
+    }
+    call.on('response', (answer) => {
+      isAnswered = true
+      endWhenSilent(answer, silenceMs)
+      // A body that was refused before all of it was read would keep its connection, and wait to be sent, for ever.
+      answer.once('close', () => call.writableFinished || call.destroy())
+      resolve(answer)
+    })
+    call.on('error', reject)
+    signal.addEventListener('abort', end, { once: true })
+    for (const piece of body ?? []) call.write(piece)
+    call.end()
+    try {
+      return await promise
+    } finally {
+      clearTimeout(connecting)
+      signal.removeEventListener('abort', end)
+    }
+  }
+
+  if (limit === undefined) return { exchange: once, agent }
+  const gate = createLimit(limit)
+  return { exchange: async (message, signal) => gate(async () => once(message, signal)), agent }
+}
+
+/** What all plain connections read into, one at a time: Node's HTTP parser copies what it finds there. Without it each
+ *  read has a new buffer, which is garbage at once. */
+const READ_BUFFER = Buffer.allocUnsafeSlow(256 << 10)
+
+class ReadingAgent extends HttpAgent {
+  override createConnection(options: ClientRequestArgs): Socket {
+    const socket: Socket = connect({
+      ...(options as TcpNetConnectOpts),
+      onread: {
+        buffer: READ_BUFFER,
+        callback: (length) => socket.emit('data', READ_BUFFER.subarray(0, length))
+      }
+    })
+    return socket
+  }
+}
+
+function timeout(text: string): Error {
+  return Object.assign(new Error(text), { code: 'ETIMEDOUT' })
+}
+
+/** The whole body of an answer that is small. */
+export async function readText(answer: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = []
+  for await (const chunk of answer) chunks.push(chunk)
+  return Buffer.concat(chunks).toString()
+}
