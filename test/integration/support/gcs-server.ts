@@ -12,7 +12,9 @@ export async function startFakeGcsServer(): Promise<RunningServer> {
       '-scheme=http',
       '-host=127.0.0.1',
       `-port=${port}`,
-      `-public-host=127.0.0.1:${port}`,
+      // Where addresses of objects are taken. Another host than berth's: Go's clients take their login along to another port
+      // of the same.
+      `-public-host=localhost:${port}`,
       '-log-level=error'
     ],
     env: neutralEnvironment(),

@@ -9,6 +9,8 @@ import { run, scratch } from './processes.ts'
 const UPLOADS = 'www.googleapis.com'
 
 export interface GoogleApis {
+  /** Of an account, with a private key. */
+  keyfile: string
   /** What lets CNCF distribution 3 use the emulator. */
   env: Record<string, string>
   close(): void
@@ -22,11 +24,8 @@ export interface GoogleApis {
  */
 export async function startGoogleApis(emulator: string): Promise<GoogleApis> {
   const folder = scratch()
-  const [key, cert, credentials] = [
-    join(folder, 'tls.key'),
-    join(folder, 'tls.crt'),
-    join(folder, 'credentials')
-  ]
+  const at = (name: string): string => join(folder, name)
+  const [key, cert, keyfile] = [at('tls.key'), at('tls.crt'), at('account.json')]
   await run('openssl', [
     ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2'],
     ...['-subj', `/CN=${UPLOADS}`, '-addext', `subjectAltName=DNS:${UPLOADS}`, '-keyout', key, '-out', cert]
@@ -57,9 +56,10 @@ export async function startGoogleApis(emulator: string): Promise<GoogleApis> {
     private_key: privateKey.export({ type: 'pkcs8', format: 'pem' }),
     token_uri: url
   }
-  writeFileSync(credentials, JSON.stringify(account), { mode: 0o600 })
+  writeFileSync(keyfile, JSON.stringify(account), { mode: 0o600 })
   return {
-    env: { GOOGLE_APPLICATION_CREDENTIALS: credentials, HTTPS_PROXY: url, SSL_CERT_FILE: cert },
+    keyfile,
+    env: { HTTPS_PROXY: url, SSL_CERT_FILE: cert },
     close() {
       proxy.close()
       proxy.closeAllConnections()

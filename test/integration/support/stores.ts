@@ -30,12 +30,14 @@ async function s3() {
 
 async function gcs() {
   const server = await startFakeGcsServer()
+  const apis = await startGoogleApis(server.url)
   const settings = {
     REGISTRY_STORAGE: 'gcs',
     REGISTRY_STORAGE_GCS_BUCKET: 'images',
-    STORAGE_EMULATOR_HOST: server.url
+    // It signs the addresses that clients are sent to. The emulator takes any signature.
+    REGISTRY_STORAGE_GCS_KEYFILE: apis.keyfile,
+    STORAGE_EMULATOR_HOST: server.url.replace('127.0.0.1', 'localhost')
   }
-  const apis = await startGoogleApis(server.url)
   return {
     storage: { driver: 'GCS', settings, distribution: apis.env },
     async stop() {
