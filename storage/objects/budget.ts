@@ -87,9 +87,11 @@ export function createBudget(memory: number, { slowMs = SLOW_MS, lookMs = LOOK_M
   function look(): void {
     isLooking = false
     if (waiting.length === 0) return
-    const slow = [...filling].filter(
-      ({ count, lender }) => count() > 0 && (lender?.waitedMs() ?? 0) >= slowMs
-    )
+    const slow = [...filling].filter(({ count, lender }) => {
+      // Who is not waited for may be waiting itself.
+      const waitedMs = lender?.waitedMs() ?? 0
+      return count() > 0 && waitedMs > 0 && waitedMs >= slowMs
+    })
     slow.sort((one, other) => other.count() - one.count())
     slow[0]?.lender?.putAside()
     lookAgain()

@@ -105,6 +105,19 @@ t.test('a body that comes slowly piece by piece is put aside in pieces, and come
   t.ok(most > 2, `up to ${most} pieces of one`)
 })
 
+t.test('a part that waits itself is not put aside', async (t) => {
+  const budget = createBudget(PART, { slowMs: 0, lookMs: 0 })
+  const lender = { waitedMs: () => 0, putAside: () => t.fail('it is not waited for') }
+  const [first, second] = [budget.startPart(PART, lender), budget.startPart(PART, lender)]
+  await first.add(noise(5 * BLOCK))
+  const adding = second.add(noise(5 * BLOCK))
+  await new Promise((resolve) => setTimeout(resolve, 20))
+  first.free()
+  await adding
+  second.free()
+  t.equal(budget.held(), 0)
+})
+
 t.test('what cannot be put aside ends its body, and no other', async (t) => {
   const budget = createBudget(PART, { slowMs: 0, lookMs: 0 })
   const goOn = Promise.withResolvers<void>()
