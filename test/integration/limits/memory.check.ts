@@ -3,15 +3,14 @@
 import { createHash } from 'node:crypto'
 import { rmSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { BLOCK, blocks } from '../support/blocks.ts'
 import { createClient } from '../support/client.ts'
 import { scratch, startBerth } from '../support/processes.ts'
-import { seeded } from '../support/random.ts'
 import { freeSpace } from '../support/storage-folder.ts'
 import { createVerdict, numberOption, skip } from '../support/verdict.ts'
 import { type Memory, mebibytes, memoryOf } from '../support/vitals.ts'
 
 const GIB = 2 ** 30
-const BLOCK = 2 ** 20
 const CHUNK = 256 * BLOCK
 const GROWTH = 100 * BLOCK
 
@@ -43,7 +42,7 @@ async function judge(way: 'stream' | 'chunks'): Promise<void> {
       const range = { 'content-range': `${start}-${end - 1}`, 'content-length': end - start }
       const reply = await client.request('PATCH', location, {
         headers: { 'content-type': 'application/octet-stream', ...(way === 'chunks' && range) },
-        body: content(start, end, hash)
+        body: blocks(start, end, hash)
       })
       verdict.must(reply.status === 202, `PATCH from ${start}`, `${reply.status} ${reply.body}`)
     }
@@ -72,24 +71,6 @@ async function judge(way: 'stream' | 'chunks'): Promise<void> {
   client.close()
   await server.stop()
   rmSync(root, { recursive: true })
-}
-
-/** Blocks that differ in their first eight bytes, hashed on their way. */
-async function* content(
-  start: number,
-  end: number,
-  hash: ReturnType<typeof createHash>
-): AsyncGenerator<Uint8Array> {
-  const block = seeded('memory').bytes(BLOCK)
-  for (let at = start; at < end; at += BLOCK) {
-    const counter = Buffer.alloc(8)
-    counter.writeBigUInt64LE(BigInt(at))
-    for (const part of [counter, block.subarray(8)]) {
-      const piece = part.subarray(0, Math.max(0, end - at - (part === counter ? 0 : 8)))
-      hash.update(piece)
-      yield piece
-    }
-  }
 }
 
 function raise(peak: Memory, now: Memory): void {
