@@ -28,14 +28,14 @@ export interface Sample extends Usage {
   latencyMs?: Percentiles
   /** How many processors the load kept busy while it did its work, where it says so itself. */
   loadCpus?: number
-  /** What else there is to say, by name. */
+  /** What else there is to say, by name; in words on a line of its own. */
   more?: Record<string, string | number>
 }
 
 export interface Measure {
   name: string
   title: string
-  unit: 'requests/s' | 'MiB/s' | 'images/s' | 'ms' | 'MiB'
+  unit: 'requests/s' | 'MiB/s' | 'images/s' | 'ms' | 'MiB' | 'calls'
   /** Which of two values is the better one. */
   better: 'higher' | 'lower'
   /** Programs that have to be on the PATH. */
@@ -45,6 +45,8 @@ export interface Measure {
   files?: boolean
   /** Whether it is berths only that take part: those that ask for logins as well, and those that do not. */
   logins?: boolean
+  /** The object store that it is for, as `--storage` names it. */
+  storage?: string
   /** Whether each sample starts a server of its own, which nothing warms up. */
   fresh?: boolean
   /** Whether a short bench has it. */

@@ -27,7 +27,7 @@ const USAGE = `npm run bench -- [options]: berth beside other registries, on one
   --rounds N      how often each takes its turn (3)
   --tls           everything with TLS, instead of what is measured with it anyway
   --access-log    everything with the access log on, likewise
-  --storage s3    on one object store (or gcs, azure), without redirects, in place of folders
+  --storage s3    on one object store (or gcs, azure), without redirects, in place of folders; only with s3: calls
   --big SIZE      the large blobs in flight (1GiB); 8 are pushed and one is kept for each contender
   --into FILE     adds to the results of an earlier run, or measures some of them again
   --help

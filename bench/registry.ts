@@ -43,12 +43,21 @@ export async function pushImage(
       exchange: (each) => plain.exchange({ ...each, headers: { ...headers, ...each.headers } })
     }
     for (const blob of [...image.layers, image.config]) await putBlob(connection, repository, blob)
-    await expect(connection, 201, {
-      method: 'PUT',
-      path: `/v2/${repository}/manifests/${tag}`,
-      headers: { 'Content-Type': MANIFEST_TYPE, 'Content-Length': image.manifest.length },
-      body: [image.manifest]
-    })
+    await putManifest(connection, repository, image, tag)
+  })
+}
+
+export async function putManifest(
+  connection: Connection,
+  repository: string,
+  { manifest }: Image,
+  tag: string
+): Promise<void> {
+  await expect(connection, 201, {
+    method: 'PUT',
+    path: `/v2/${repository}/manifests/${tag}`,
+    headers: { 'Content-Type': MANIFEST_TYPE, 'Content-Length': manifest.length },
+    body: [manifest]
   })
 }
 
@@ -67,8 +76,12 @@ export async function placeBlob(
   }
 }
 
-async function putBlob(connection: Connection, repository: string, blob: Content): Promise<void> {
-  const location = await openUpload(connection, repository)
+/** POST, then PUT with all of it. */
+export async function putBlob(connection: Connection, repository: string, blob: Content): Promise<void> {
+  await putAll(connection, await openUpload(connection, repository), blob)
+}
+
+export async function putAll(connection: Connection, location: string, blob: Content): Promise<void> {
   await expect(connection, 201, {
     method: 'PUT',
     path: closingOf(location, blob),

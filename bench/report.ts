@@ -86,15 +86,17 @@ export function table(result: Result, reference: string | undefined): string {
   return `\n${title}\n${columns([HEADINGS, ...rows])}${remarks(contenders)}`
 }
 
-/** What the last samples say beside their figures. */
+/** What the last samples say beside their figures; what they say in words has a line each. */
 function remarks(contenders: readonly ContenderResult[]): string {
   return contenders
     .map(({ name, samples }) => {
       const more = Object.entries(samples.at(-1)?.more ?? {})
-      const texts = more.map(
-        ([what, value]) => `${what} ${typeof value === 'number' ? figure(value) : value}`
+      if (more.length === 0) return ''
+      const figures = more.flatMap(([what, value]) =>
+        typeof value === 'number' ? [`${what} ${figure(value)}`] : []
       )
-      return texts.length === 0 ? '' : `  ${name}: ${texts.join(', ')}\n`
+      const words = more.flatMap(([what, value]) => (typeof value === 'string' ? [[`  ${what}`, value]] : []))
+      return [`  ${name}: ${figures.join(', ')}`.trimEnd(), columns(words)].join('\n')
     })
     .join('')
 }

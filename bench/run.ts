@@ -8,6 +8,7 @@ import { isInstalled } from './commands.ts'
 import { CONTENDERS, type Contender, REFERENCES } from './contenders.ts'
 import { describeMachine, freeSpace } from './machine.ts'
 import { type Group, type Measure, takesPart } from './measure.ts'
+import { callMeasures } from './measures/calls.ts'
 import { listMeasures } from './measures/lists.ts'
 import { pullMeasures } from './measures/pulls.ts'
 import { pushMeasures } from './measures/pushes.ts'
@@ -81,7 +82,8 @@ function groupsOf(sizes: Sizes): Group[] {
     listMeasures('tags', 'few', sizes),
     listMeasures('catalog', 'many', sizes),
     listMeasures('catalog', 'few', sizes),
-    vitalMeasures(sizes)
+    vitalMeasures(sizes),
+    callMeasures()
   ]
 }
 
@@ -119,13 +121,17 @@ function isChosen(
   if (storage !== undefined && ON_FOLDERS.test(measure.name)) return false
   const isNamed = only?.some((name) => measure.name === name || measure.name.startsWith(`${name}-`))
   if (!(isNamed ?? (!quick || measure.quick))) return false
+  if (measure.storage !== undefined && measure.storage !== storage) {
+    leaveOut(`${measure.name}: takes --storage ${measure.storage}`)
+    return false
+  }
   const missing = measure.tools.filter((tool) => !isInstalled(tool))
   if (missing.length > 0) leaveOut(`${measure.name}: there is no ${missing.join(', ')} on the PATH`)
   return missing.length === 0
 }
 
 function bySetup(measures: readonly Measure[], { tls, accessLog, quick }: Options): [Setup, Measure[]][] {
-  const asked = tls || accessLog ? [{ tls, accessLog }] : undefined
+  const asked: Setup[] | undefined = tls || accessLog ? [{ tls, accessLog }] : undefined
   const groups = new Map<string, [Setup, Measure[]]>()
   for (const measure of measures) {
     for (const setup of asked ?? (quick ? measure.setups.slice(0, 1) : measure.setups)) {

@@ -5,6 +5,8 @@ import { run, scratch } from '../test/integration/support/processes.ts'
 export interface Setup {
   tls: boolean
   accessLog: boolean
+  /** Where the object store is asked, when it is not where the others ask it. */
+  endpoint?: string
 }
 
 export const PLAIN: Setup = { tls: false, accessLog: false }
@@ -38,9 +40,12 @@ export async function certificate(): Promise<Certificate> {
 }
 
 /** In the environment, by the names that CNCF distribution and berth share. */
-export async function settings({ tls, accessLog }: Setup): Promise<Record<string, string>> {
-  const log = { REGISTRY_LOG_ACCESSLOG_DISABLED: `${!accessLog}` }
-  if (!tls) return log
+export async function settings({ tls, accessLog, endpoint }: Setup): Promise<Record<string, string>> {
+  const plain = {
+    REGISTRY_LOG_ACCESSLOG_DISABLED: `${!accessLog}`,
+    ...(endpoint !== undefined && { REGISTRY_STORAGE_S3_REGIONENDPOINT: endpoint })
+  }
+  if (!tls) return plain
   const files = await certificate()
-  return { ...log, REGISTRY_HTTP_TLS_CERTIFICATE: files.certificate, REGISTRY_HTTP_TLS_KEY: files.key }
+  return { ...plain, REGISTRY_HTTP_TLS_CERTIFICATE: files.certificate, REGISTRY_HTTP_TLS_KEY: files.key }
 }

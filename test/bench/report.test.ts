@@ -117,3 +117,11 @@ t.test('a table has a line for each contender, and says why one has no figures',
   )
   t.strictSame([0, 0.01234, 9.999, 123.4].map(figure), ['0', '0.0123', '10.0', '123'])
 })
+
+t.test('what a sample says beside its figures follows the table, words on lines of their own', async (t) => {
+  const more = { 'p50 ms': 1.5, a: '2: 1 PutObject, 1 GetObject', 'a longer one': '0' }
+  t.match(
+    table(sampled('m', { x: [1] }, { more }), undefined),
+    /\n {2}x: p50 ms 1\.50\n {4}a {13}2: 1 PutObject, 1 GetObject\n {4}a longer one {2}0\n$/
+  )
+})

@@ -4,6 +4,7 @@ import { createServer as createSecureServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { buffer } from 'node:stream/consumers'
 import type { Test } from 'tap'
+import { operationOf } from '../../../integration/support/s3-operations.ts'
 import { createBucket, type FakeBucket } from './bucket.ts'
 import { escaped, S3Error } from './errors.ts'
 import { checkPayload } from './payload.ts'
@@ -64,25 +65,6 @@ export const TLS = {
 }
 
 const HEADERS = { 'x-amz-request-id': 'fake', server: 'fake' }
-
-function operationOf(
-  method: string,
-  key: string,
-  query: URLSearchParams,
-  headers: IncomingMessage['headers']
-): string {
-  const isCopy = headers['x-amz-copy-source'] !== undefined
-  if (key === '') {
-    if (method === 'HEAD') return 'HeadBucket'
-    if (method === 'POST' && query.has('delete')) return 'DeleteObjects'
-    if (method === 'GET') return query.has('uploads') ? 'ListMultipartUploads' : 'ListObjectsV2'
-  }
-  if (method === 'POST') return query.has('uploads') ? 'CreateMultipartUpload' : 'CompleteMultipartUpload'
-  if (method === 'PUT' && query.has('partNumber')) return isCopy ? 'UploadPartCopy' : 'UploadPart'
-  if (method === 'PUT') return isCopy ? 'CopyObject' : 'PutObject'
-  if (method === 'DELETE') return query.has('uploadId') ? 'AbortMultipartUpload' : 'DeleteObject'
-  return method === 'HEAD' ? 'HeadObject' : 'GetObject'
-}
 
 /** A server that does what S3 documents, of what berth uses, for one bucket; it ends with the test. */
 export async function startFakeS3(t: Test, options: FakeOptions = {}): Promise<FakeS3> {
