@@ -55,7 +55,9 @@ export function createSigner(region: string): Signer {
   function signature(request: Signed, time: string, secret: string): { names: string; value: string } {
     const sorted = Object.keys(request.headers).sort()
     const names = sorted.join(';')
-    const lines = sorted.map((name) => `${name}:${request.headers[name]?.trim()}\n`).join('')
+    const lines = sorted
+      .map((name) => `${name}:${request.headers[name]?.trim().replace(/ {2,}/g, ' ')}\n`)
+      .join('')
     const { method, path, query, payload } = request
     const canonical = sha256(`${method}\n${path}\n${query}\n${lines}\n${names}\n${payload}`)
     const text = `${ALGORITHM}\n${time}\n${scopeOf(time)}\n${canonical}`

@@ -8,6 +8,8 @@ const OPTIONS: X2jOptions = {
   ignoreDeclaration: true,
   // A key may look like a number.
   parseTagValue: false,
+  // Nor is a space at its end to be left out.
+  trimValues: false,
   // The quotes of an ETag come as `&#34;` from some stores.
   htmlEntities: true,
   processEntities: { enabled: true, maxTotalExpansions: Number.POSITIVE_INFINITY },
@@ -22,7 +24,7 @@ const parser = new XMLParser(OPTIONS)
 export function parseXml(text: string, name: string): Xml | undefined {
   try {
     const root: unknown = parser.parse(text)[name]
-    return typeof root === 'object' ? (root as Xml) : root === '' ? {} : undefined
+    return typeof root === 'object' ? (root as Xml) : typeof root === 'string' ? {} : undefined
   } catch {
     return undefined
   }
@@ -38,7 +40,8 @@ export const listOf = (xml: Xml, name: string): readonly Xml[] => {
   return Array.isArray(value) ? value : []
 }
 
-const ESCAPES: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;' }
+/** A carriage return would be read as a line feed. */
+const ESCAPES: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '\r': '&#13;' }
 
 /** The body of a request. Lists stand for one element after the other. */
 export function toXml(name: string, content: object): Buffer {
@@ -46,7 +49,7 @@ export function toXml(name: string, content: object): Buffer {
 }
 
 function inner(content: string | object): string {
-  if (typeof content === 'string') return content.replace(/[&<>]/g, (char) => ESCAPES[char] ?? '')
+  if (typeof content === 'string') return content.replace(/[&<>\r]/g, (char) => ESCAPES[char] ?? '')
   return Object.entries(content)
     .flatMap(([name, value]) => [value].flat().map((one) => `<${name}>${inner(one)}</${name}>`))
     .join('')

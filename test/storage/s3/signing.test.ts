@@ -86,6 +86,18 @@ t.test('a token, another day and another key are signed as well', (t) => {
   t.end()
 })
 
+t.test('spaces in a header count as one, which the store makes of them as well', (t) => {
+  const signer = createSigner('eu-west-1')
+  const signatureOf = (value: string): string | undefined => {
+    const headers = { 'x-amz-meta-of': value }
+    const request = { method: 'GET', host: HOST, path: '/k', query: '', headers, payload: UNSIGNED_PAYLOAD }
+    return signer.headersOf(request, KEYS, DATE).authorization
+  }
+  t.equal(signatureOf(' a   b '), signatureOf('a b'))
+  t.not(signatureOf('ab'), signatureOf('a b'))
+  t.end()
+})
+
 t.test('keys and queries are encoded as the signature wants them', (t) => {
   t.equal(encodedPath("a/@b c/é'(!)*~_-.:%2F"), 'a/%40b%20c/%C3%A9%27%28%21%29%2A~_-.%3A%252F')
   t.equal(queryText({ b: 'x y', a: undefined, B: 1, 'a-b': '/' }), 'B=1&a-b=%2F&b=x%20y')
