@@ -9,7 +9,7 @@ export interface Call<T> extends Omit<Message, 'headers'> {
   operation: string
   headers?: Record<string, string>
   /** Makes of a 2xx what the caller wants. It reads the body, or passes it on. Its errors are those of the try. */
-  read(answer: IncomingMessage): Promise<T>
+  read(answer: IncomingMessage, signal: AbortSignal): Promise<T>
   /** Statuses that are answers as well: they are thrown as `Refusal`. */
   expected?: readonly number[]
   /** Told of each try before it begins. */
@@ -68,8 +68,8 @@ export function createClient(options: ClientOptions): Client {
           const all = { ...common, ...headers, ...own }
           const answer = await exchanging.exchange({ ...message, headers: all }, signal)
           const { statusCode: status = 0 } = answer
-          if (status >= 200 && status < 300) return await read(answer)
-          throw new Refusal(status, answer.headers, await readText(answer), now())
+          if (status >= 200 && status < 300) return await read(answer, signal)
+          throw new Refusal(status, answer.headers, await readText(answer, signal), now())
         } catch (error) {
           if (error instanceof TokenFault || (error instanceof Refusal && error.status === 401))
             refresh(error)
@@ -87,6 +87,6 @@ export function createClient(options: ClientOptions): Client {
 }
 
 /** Of an answer in JSON. */
-export async function readJson<T>(answer: IncomingMessage): Promise<T> {
-  return JSON.parse(await readText(answer)) as T
+export async function readJson<T>(answer: IncomingMessage, signal: AbortSignal): Promise<T> {
+  return JSON.parse(await readText(answer, signal)) as T
 }

@@ -113,8 +113,8 @@ export function createGcsStore({ client, bucket, root, kmskeyname, sign }: GcsSt
           ...bytes,
           Buffer.from(`\r\n--${writer}--\r\n`)
         ],
-        read: async (answer) => {
-          const kept = await readJson<Resource>(answer)
+        read: async (...answer) => {
+          const kept = await readJson<Resource>(...answer)
           if (Number(kept.size) === size && (kept.crc32c ?? sum) === sum) return
           throw new Corrupted(
             `${key} has ${kept.size} bytes with the sum ${kept.crc32c}, not ${size}, ${sum}`

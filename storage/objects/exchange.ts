@@ -127,9 +127,26 @@ function timeout(text: string): Error {
   return Object.assign(new Error(text), { code: 'ETIMEDOUT' })
 }
 
-/** The whole body of an answer that is small. */
-export async function readText(answer: IncomingMessage): Promise<string> {
+/** A page of a list, the longest text that a store has to say, is far from it. */
+const MAX_TEXT = 32 << 20
+
+/** The whole body of an answer that is small.
+ *  @param signal ends it: what comes a byte at a time is never silent
+ *  @throws also when it is longer than 32 MiB */
+export async function readText(answer: IncomingMessage, signal?: AbortSignal): Promise<string> {
+  const end = (): unknown => answer.destroy(signal?.reason)
+  if (signal?.aborted) end()
+  signal?.addEventListener('abort', end, { once: true })
   const chunks: Buffer[] = []
-  for await (const chunk of answer) chunks.push(chunk)
+  let size = 0
+  try {
+    for await (const chunk of answer) {
+      size += chunk.length
+      if (size > MAX_TEXT) throw new Error(`the store answered with more than ${MAX_TEXT >> 20} MiB of text`)
+      chunks.push(chunk)
+    }
+  } finally {
+    signal?.removeEventListener('abort', end)
+  }
   return Buffer.concat(chunks).toString()
 }

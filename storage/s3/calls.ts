@@ -11,6 +11,7 @@ import {
   faultOf,
   isPassing,
   isRefused,
+  isUnexplained,
   Refusal,
   unavailable
 } from './faults.ts'
@@ -19,8 +20,9 @@ import { parseXml, type Xml } from './xml.ts'
 export interface Call<T> extends Request {
   /** S3's name of it. */
   operation: string
-  /** Makes of a success what the caller wants; it reads the body, or passes it on. Its errors are those of the try. */
-  read(answer: IncomingMessage): Promise<T>
+  /** Makes of a success what the caller wants; it reads the body, or passes it on. Its errors are those of the try, which
+   *  ends with the signal. */
+  read(answer: IncomingMessage, signal: AbortSignal): Promise<T>
   /** What to answer instead of throwing, by the fault; undefined: throw. */
   answers?(fault: Fault, tries: number): Promise<T> | undefined
 }
@@ -28,9 +30,14 @@ export interface Call<T> extends Request {
 export interface Calls {
   /** A call with all its tries. @throws StorageUnavailable, StorageFull, or what `answers` throws */
   call<T>(call: Call<T>): Promise<T>
+  /** As the connection's. @throws StorageUnavailable where there is nothing to sign with */
+  sign: Connection['sign']
   /** When the store last did what only a bucket that is there can do, as `performance.now` tells. */
   lastSeen(): number
 }
+
+/** What is refused without a reason is taken for a matter of credentials only so often: else it is a permission. */
+const GUESS_MS = 60_000
 
 /** The store may take minutes to join thousands of parts. */
 const LONG = { tryMs: 300_000, deadlineMs: 600_000 }
@@ -47,6 +54,7 @@ export function createCalls(connection: Connection, bucket: string, around: Surr
   const retryingLong = createRetrying({ judge, onCall, onRetry, ...LONG })
   let seenAt = Number.NEGATIVE_INFINITY
   let toldSkewAt = Number.NEGATIVE_INFINITY
+  let guessedAt = Number.NEGATIVE_INFINITY
 
   /** What was refused is tried once more at once, with what the files say now, and by the store's clock. */
   async function once<T>(attempt: () => Promise<T>): Promise<T> {
@@ -54,11 +62,17 @@ export function createCalls(connection: Connection, bucket: string, around: Surr
       return await attempt()
     } catch (error) {
       const fault = faultOf(error)
-      if (!isRefused(fault)) throw error
+      if (!isRefused(fault) && !mayBeRefused(fault)) throw error
       tellSkew(fault, error)
       credentials.forget()
       return attempt()
     }
+  }
+
+  function mayBeRefused(fault: Fault): boolean {
+    if (!isUnexplained(fault) || performance.now() - guessedAt < GUESS_MS) return false
+    guessedAt = performance.now()
+    return true
   }
 
   function tellSkew(fault: Fault, error: unknown): void {
@@ -75,7 +89,7 @@ export function createCalls(connection: Connection, bucket: string, around: Surr
       const run = operation === 'CompleteMultipartUpload' ? retryingLong : retrying
       const attempt = async (signal: AbortSignal) => {
         tries++
-        return once(async () => read(await send(request, signal)))
+        return once(async () => read(await send(request, signal), signal))
       }
       try {
         const result = await run(operation, attempt, sizeOf(request.body ?? []))
@@ -85,6 +99,13 @@ export function createCalls(connection: Connection, bucket: string, around: Surr
         const answer = answers?.(faultOf(error), tries)
         if (answer === undefined) throw unavailable(error, operation, about)
         return answer
+      }
+    },
+    async sign(...signed) {
+      try {
+        return await connection.sign(...signed)
+      } catch (error) {
+        throw unavailable(error, 'GetObject', about)
       }
     },
     lastSeen: () => seenAt
@@ -98,9 +119,9 @@ export async function readNothing(answer: IncomingMessage): Promise<void> {
 
 /** What the answer's outermost element holds, which is of this name. Some calls answer 200 before they know how they
  *  end, and then with an error. */
-export function readXml(name: string): (answer: IncomingMessage) => Promise<Xml> {
-  return async (answer) => {
-    const text = await readText(answer)
+export function readXml(name: string): (answer: IncomingMessage, signal: AbortSignal) => Promise<Xml> {
+  return async (answer, signal) => {
+    const text = await readText(answer, signal)
     const xml = parseXml(text, name)
     if (xml !== undefined) return xml
     if (errorIn(text) !== undefined) throw new Refusal(500, answer.headers, text)

@@ -21,7 +21,7 @@ export interface Request {
 }
 
 export interface Connection {
-  /** One try. Of a success the answer's body must be read, or destroyed.
+  /** One try. Of a success the answer's body must be read, or destroyed; the signal does not end that.
    *  @throws Refusal when the store says no */
   send(request: Request, signal: AbortSignal): Promise<IncomingMessage>
   /** An address for clients, which for so long is good for a GET. */
@@ -109,7 +109,7 @@ export async function connect(
       const { statusCode: status = 0 } = answer
       if (status >= 200 && status < 300) return answer
       heed(answer.headers.date)
-      throw new Refusal(status, answer.headers, await readText(answer))
+      throw new Refusal(status, answer.headers, await readText(answer, signal))
     },
 
     async sign(name, query, seconds) {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { inParallel } from '../parallel.ts'
 import { type Calls, readNothing, readXml } from './calls.ts'
+import { isPassing, isRefused } from './faults.ts'
 import { listOf, textOf, toXml } from './xml.ts'
 
 const BATCH = 1000
@@ -31,13 +32,16 @@ export function createDeletes({ call }: Calls): (names: readonly string[]) => Pr
         'content-md5': createHash('md5').update(body).digest('base64')
       },
       body: [body],
-      read: async (answer) =>
-        listOf(await readResult(answer), 'Error').flatMap((error) => {
+      read: async (...answer) =>
+        listOf(await readResult(...answer), 'Error').flatMap((error) => {
           const key = textOf(error, 'Key')
           return key === undefined || textOf(error, 'Code') === 'NoSuchKey' ? [] : [key]
         }),
-      answers({ status = 0, code }) {
+      answers(fault) {
+        const { status = 0, code } = fault
         if (!UNKNOWN_CALL.has(status) || code === 'NoSuchBucket') return undefined
+        // Of what passes, and of credentials, the next batch may be free.
+        if (isPassing(fault) || isRefused(fault)) return undefined
         isBatchKnown = false
         return Promise.resolve([...names])
       }

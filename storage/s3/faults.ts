@@ -11,6 +11,8 @@ export interface Fault {
   readonly message: string
   /** By the `Retry-After` of the answer. */
   readonly retryAfterMs: number | undefined
+  /** Where the bucket is, if that is what is wrong. */
+  readonly region: string | undefined
   /** How far the store's clock is ahead of ours, as far as it told. */
   readonly aheadMs: number | undefined
 }
@@ -61,6 +63,7 @@ export function faultOf(error: unknown): Fault {
     status,
     message: message ?? String(error),
     retryAfterMs: Number.isFinite(seconds) ? seconds * 1000 : undefined,
+    region: [headers['x-amz-bucket-region']].flat()[0],
     aheadMs: Number.isNaN(date) ? undefined : date - Date.now()
   }
 }
@@ -92,6 +95,11 @@ const STALE = new Set([
 /** Other credentials, or another clock, may be all it needs. */
 export function isRefused({ status, code }: Fault): boolean {
   return STALE.has(code) || code === 'RequestTimeTooSkewed' || status === 401
+}
+
+/** To a HEAD the store does not say why it is refused. */
+export function isUnexplained({ code }: Fault): boolean {
+  return code === 'HTTP 400' || code === 'HTTP 403'
 }
 
 const FULL = new Set(['QuotaExceeded', 'XMinioStorageFull', 'XMinioAdminBucketQuotaExceeded'])
@@ -151,7 +159,7 @@ export function unavailable(
   )
 }
 
-function remedy({ status, code, message, aheadMs }: Fault, operation: string, about: About): string {
+function remedy({ status, code, message, region, aheadMs }: Fault, operation: string, about: About): string {
   if (code === 'RequestTimeTooSkewed') {
     const seconds = Math.round((aheadMs ?? 0) / 1000)
     const offset = `the store's clock is ${Math.abs(seconds)} s ${seconds < 0 ? 'behind' : 'ahead of'} this machine's`
@@ -173,7 +181,7 @@ function remedy({ status, code, message, aheadMs }: Fault, operation: string, ab
     code === 'AuthorizationHeaderMalformed' ||
     code === 'IllegalLocationConstraintException'
   ) {
-    return `the bucket is in another region (${message}). Correct storage.s3.region`
+    return `the bucket is in another region (${region ?? message}). Correct storage.s3.region`
   }
   if (status !== undefined) return message
   if (/^(CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|ERR_TLS_CERT_|HOSTNAME_MISMATCH)/.test(code)) {

@@ -56,7 +56,7 @@ export async function beginMultipart(
     name,
     query: { uploads: '' },
     headers: { ...creation, ...(hasSums && { 'x-amz-checksum-algorithm': 'CRC32' }) },
-    read: async (answer) => textOf(await readUpload(answer), 'UploadId')
+    read: async (...answer) => textOf(await readUpload(...answer), 'UploadId')
   })
   if (uploadId === undefined) throw new StorageUnavailable(`the store gave no id for the upload of ${name}`)
   const parts = new Map<number, { size: number; part: SentPart }>()
@@ -103,8 +103,9 @@ export async function beginMultipart(
           // Where the answer to a first try was lost, later ones find no upload; radosgw then has an internal error.
           if (tries === 1 || (code !== 'NoSuchUpload' && status !== 500)) return undefined
           return isComplete().then((isDone) => {
-            if (!isDone)
-              throw new StorageUnavailable(`the parts of ${name} were removed before they became an object`)
+            if (isDone) return
+            const why = status === 500 ? `could not be joined by the store (${code})` : 'were removed'
+            throw new StorageUnavailable(`the parts of ${name} ${why} before they became an object`)
           })
         }
       })

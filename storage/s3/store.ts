@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import type { ByteRange } from '../driver.ts'
+import { type ByteRange, ObjectNotFound, StorageUnavailable } from '../driver.ts'
+import { readObject } from '../objects/reading.ts'
 import { ConditionFailed, type Found, type ObjectStore, type Opened } from '../objects/store.ts'
 import type { S3Options } from '../options.ts'
 import { createAssembly } from './assembly.ts'
@@ -82,8 +83,14 @@ export function createStore(
         ...(version !== undefined && { 'if-match': version })
       },
       async read(answer) {
-        const { 'content-range': place = '', 'content-length': length = 0, etag = '' } = answer.headers
-        return { size: Number(/\/(\d+)$/.exec(place)?.[1] ?? length), version: etag, chunks: answer }
+        const { 'content-range': place = '', 'content-length': length, etag = '' } = answer.headers
+        const [, start = 0, size = Number(length)] = (/(\d+)-\d+\/(\d+)$/.exec(place) ?? []).map(Number)
+        // Some proxies leave out ranges, or lengths: what comes then would be taken for other bytes.
+        if (Number.isNaN(size) || start !== (range?.start ?? 0)) {
+          answer.destroy()
+          throw new Error(`of ${key} the store does not send what was asked for, or not how long it is`)
+        }
+        return { size, version: etag, chunks: answer }
       },
       answers({ status, code }) {
         if (code === 'NoSuchKey') return NOTHING()
@@ -96,10 +103,14 @@ export function createStore(
 
   /** A condition failed, after an earlier try whose answer was lost: perhaps it was that which made the object. */
   async function wasOurs(key: string, bytes: readonly Uint8Array[]): Promise<boolean> {
-    const opened = await get(key)
-    if (opened?.size !== sizeOf(bytes)) return false
+    if ((await head(key))?.size !== sizeOf(bytes)) return false
     const chunks: Uint8Array[] = []
-    for await (const chunk of opened.chunks) chunks.push(chunk)
+    try {
+      for await (const chunk of readObject({ get, head }, key)) chunks.push(Buffer.from(chunk))
+    } catch (error) {
+      if (error instanceof ObjectNotFound) return false
+      throw error
+    }
     return Buffer.concat(chunks).equals(Buffer.concat(bytes))
   }
 
@@ -186,12 +197,19 @@ export function createStore(
         return key === undefined || key === '' || key.endsWith('/') ? [] : [key]
       })
       const isMore = textOf(page, 'IsTruncated') === 'true'
-      return { objects, folders, next: isMore ? textOf(page, 'NextContinuationToken') : undefined }
+      const next = textOf(page, 'NextContinuationToken')
+      // Nobody may take a part of a list for the whole: what is not in it is garbage to some.
+      if (isMore && (next === undefined || next === from)) {
+        throw new StorageUnavailable(
+          `the store does not say how the list of ${prefix} goes on: it must know ListObjectsV2`
+        )
+      }
+      return { objects, folders, next: isMore ? next : undefined }
     },
 
     abortParts: async (before) =>
       abortOld(calls, OURS.map(keys.of), new Date(Math.min(before.getTime(), Date.now() - PARTS_MS))),
 
-    sign: async (key, seconds) => connection.sign(keys.of(key), SIGNED, seconds)
+    sign: async (key, seconds) => calls.sign(keys.of(key), SIGNED, seconds)
   }
 }

@@ -30,3 +30,21 @@ t.test('a body that is refused before all of it was read holds no connection', a
   await closed
   t.strictSame(Object.values(agent.sockets).flat(), [])
 })
+
+t.test('an answer that never ends is not gathered for ever', async (t) => {
+  const server = createServer((socket) => {
+    socket.on('error', () => {})
+    socket.once('data', () => {
+      socket.write('HTTP/1.1 500 Ill\r\nContent-Length: 1000000000\r\n\r\n')
+      socket.write(Buffer.alloc(40 << 20))
+    })
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  t.teardown(() => server.close())
+  const { port } = server.address() as AddressInfo
+  const origin = new URL(`http://127.0.0.1:${port}`)
+  const { exchange, agent } = createExchanging({ origin, proxy: undefined, idleMs: 1000 })
+  t.teardown(() => agent.destroy())
+  const answer = await exchange({ method: 'GET', path: '/', headers: {} }, AbortSignal.timeout(30_000))
+  await t.rejects(readText(answer), { message: /more than 32 MiB/ })
+})
