@@ -1,4 +1,5 @@
 import {
+  type AgentOptions,
   type ClientRequestArgs,
   Agent as HttpAgent,
   type IncomingMessage,
@@ -54,9 +55,10 @@ export function createExchanging(exchanging: ExchangingOptions): Exchanging {
   const agent = isSecure
     ? new HttpsAgent({ ...options, rejectUnauthorized: !skipverify })
     : proxy === undefined
-      ? new ReadingAgent(options)
+      ? new ReadingAgent(options, () => bodies)
       : new HttpAgent(options)
   const request = isSecure ? requestHttps : requestHttp
+  let bodies = 0
   const { protocol, port } = origin
   const hostname = origin.hostname.replace(/^\[|\]$/g, '')
 
@@ -84,6 +86,8 @@ export function createExchanging(exchanging: ExchangingOptions): Exchanging {
     }
     call.on('response', (answer) => {
       isAnswered = true
+      bodies++
+      answer.once('close', () => bodies--)
       endWhenSilent(answer, silenceMs)
       // A body that was refused before all of it was read would keep its connection, and wait to be sent, for ever.
       answer.once('close', () => call.writableFinished || call.destroy())
@@ -107,16 +111,26 @@ export function createExchanging(exchanging: ExchangingOptions): Exchanging {
 }
 
 /** What all plain connections read into, one at a time: Node's HTTP parser copies what it finds there. Without it each
- *  read has a new buffer, which is garbage at once. */
-const READ_BUFFER = Buffer.allocUnsafeSlow(256 << 10)
+ *  read has a new buffer, which is garbage at once. Such a copy is what a reader holds, and one more is ready for it. */
+const LARGE = Buffer.allocUnsafeSlow(1 << 20)
+/** So many may be read in large pieces at a time, which takes 32 MiB. */
+const CROWD = 16
+const SMALL = LARGE.subarray(0, 64 << 10)
 
 class ReadingAgent extends HttpAgent {
+  readonly #buffer: () => Uint8Array
+
+  constructor(options: AgentOptions, bodies: () => number) {
+    super(options)
+    this.#buffer = () => (bodies() <= CROWD ? LARGE : SMALL)
+  }
+
   override createConnection(options: ClientRequestArgs): Socket {
     const socket: Socket = connect({
       ...(options as TcpNetConnectOpts),
       onread: {
-        buffer: READ_BUFFER,
-        callback: (length) => socket.emit('data', READ_BUFFER.subarray(0, length))
+        buffer: this.#buffer,
+        callback: (length, buffer) => socket.emit('data', buffer.subarray(0, length))
       }
     })
     return socket

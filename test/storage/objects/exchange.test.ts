@@ -1,7 +1,9 @@
 import { once } from 'node:events'
+import { createServer as createHttpServer, type IncomingMessage } from 'node:http'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import t from 'tap'
 import { createExchanging, readText } from '../../../storage/objects/exchange.ts'
+import { noise } from '../bodies.ts'
 
 t.test('a body that is refused before all of it was read holds no connection', async (t) => {
   const server = createServer((socket) => {
@@ -48,3 +50,35 @@ t.test('an answer that never ends is not gathered for ever', async (t) => {
   const answer = await exchange({ method: 'GET', path: '/', headers: {} }, AbortSignal.timeout(30_000))
   await t.rejects(readText(answer), { message: /more than 32 MiB/ })
 })
+
+t.test('a few bodies come in large pieces, and those of a crowd in small ones', async (t) => {
+  const whole = noise(4 << 20)
+  const server = createHttpServer((_, response) => response.end(whole))
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  t.teardown(() => server.close())
+  const { port } = server.address() as AddressInfo
+  const origin = new URL(`http://127.0.0.1:${port}`)
+  const { exchange, agent } = createExchanging({ origin, proxy: undefined, idleMs: 1000 })
+  t.teardown(() => agent.destroy())
+  const open = async () => exchange({ method: 'GET', path: '/', headers: {} }, AbortSignal.timeout(30_000))
+  /** The largest of its pieces, each kept as it is, all of which together are what was sent. */
+  const read = async (answer: IncomingMessage): Promise<number> => {
+    const chunks: Buffer[] = []
+    for await (const chunk of answer) chunks.push(chunk)
+    t.ok(Buffer.concat(chunks).equals(whole))
+    return Math.max(...chunks.map(({ length }) => length))
+  }
+  t.ok((await read(await open())) > 64 << 10)
+  const crowd = await Promise.all(Array.from({ length: 40 }, open))
+  // What came before all were there may be large.
+  for (const answer of crowd) answer.read()
+  const sizes = await Promise.all(crowd.map(async (answer) => Math.max(...(await sizesOf(answer)).slice(2))))
+  t.ok(Math.max(...sizes) <= 64 << 10, `${Math.max(...sizes)}`)
+  t.ok((await read(await open())) > 64 << 10, 'and large again when they have gone')
+})
+
+async function sizesOf(answer: IncomingMessage): Promise<number[]> {
+  const sizes: number[] = []
+  for await (const chunk of answer) sizes.push(chunk.length)
+  return sizes
+}
