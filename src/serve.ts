@@ -182,10 +182,20 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   }
 }
 
+/** A start that hangs says why, before a probe of the cluster ends it. */
+const WAITING_MS = 5000
+
 /** @throws StorageUnavailable, and what names the setting */
 async function open({ config, environment, logger, metrics }: ServeOptions): Promise<StorageDriver> {
   const { storage, http } = config
   const counts = metrics && countStoreCalls(metrics.recorder, storage.driver)
+  const since = performance.now()
+  const waiting = setInterval(() => {
+    const seconds = Math.round((performance.now() - since) / 1000)
+    logger.warn(
+      `the storage has not answered for ${seconds} s, and berth starts when it does: check storage.${storage.driver} and the network`
+    )
+  }, WAITING_MS)
   try {
     return await openStorage(storage, { env: environment, log: logger, processes: http.processes, ...counts })
   } catch (error) {
@@ -194,6 +204,8 @@ async function open({ config, environment, logger, metrics }: ServeOptions): Pro
       `${error.message} (storage.filesystem.rootdirectory, REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY)`,
       { cause: error }
     )
+  } finally {
+    clearInterval(waiting)
   }
 }
 

@@ -21,7 +21,7 @@ const PART = whole(5 * MIB, 5 * GIB)
 const MEMORY = {
   type: size('a size from 32MiB to 64GiB, such as 64MiB', 32 * MIB, 64 * GIB),
   about:
-    'how much all processes together hold of pushes on their way to the store; beyond it clients wait ([storage.md](storage.md))'
+    'how much all processes together hold of pushes on their way to the store; beyond it clients wait ([storage-objects.md](storage-objects.md#memory))'
 }
 
 const ROOT = { type: text, about: 'what all keys begin with; `/` is the same as nothing' }

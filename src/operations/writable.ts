@@ -67,7 +67,7 @@ export function watchWritable(options: WritableOptions): Writable {
     onChange?.(isWritable)
     if (problem !== undefined) {
       logger.error(
-        `the storage takes no writes, so pushes and deletions fail; pulls go on. Tried again every ${intervalMs / 1000} s: ${problem}`
+        `the storage takes no writes, so pushes and deletions fail. Tried again every ${intervalMs / 1000} s: ${problem}`
       )
     } else if (before === false) {
       logger.info('the storage takes writes again')

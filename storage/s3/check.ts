@@ -39,26 +39,26 @@ export async function checkBucket(
     await readNothing(answer)
     return false
   }
-  const put = async (condition: Record<string, string>) =>
+  const put = async (condition?: Record<string, string>) =>
     call({
       ...{ operation: 'PutObject', method: 'PUT', name, headers: { ...creation, ...condition } },
-      ...{ body: [Buffer.from('berth')], read: isHeeded, answers: refuses }
+      ...{ body: [Buffer.from('berth')], read: isHeeded, ...(condition && { answers: refuses }) }
     })
-  const remove = async (condition: Record<string, string>) =>
+  const remove = async (condition?: Record<string, string>) =>
     call({
-      ...{ operation: 'DeleteObject', method: 'DELETE', name, headers: condition },
-      ...{ read: isHeeded, answers: refuses }
+      ...{ operation: 'DeleteObject', method: 'DELETE', name, ...(condition && { headers: condition }) },
+      ...{ read: isHeeded, ...(condition && { answers: refuses }) }
     })
 
   const isNew = { 'if-none-match': '*' }
   const isKnown = (await put(isNew)) !== undefined
   const conditions = {
-    create: (await put(isKnown ? isNew : {})) === true,
+    create: (await put(isKnown ? isNew : undefined)) === true,
     remove: false
   }
   await call({ operation: 'GetObject', method: 'GET', name, read: readText })
   conditions.remove = (await remove({ 'if-match': '"not this one"' })) === true
-  await remove({})
+  await remove()
 
   const { id } = await beginMultipart({ calls, creation, isChecked: false }, name, false)
   await abortUpload(calls, name, id)

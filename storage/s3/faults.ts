@@ -131,6 +131,15 @@ const PERMISSIONS: Record<string, string> = {
   DeleteObjects: 's3:DeleteObject'
 }
 
+/** What an answer is about, where that is another setting than the place. */
+const SETTINGS: Record<string, string> = {
+  InvalidBucketName: 'storage.s3.bucket',
+  XMinioInvalidObjectName: 'storage.s3.rootdirectory',
+  XMinioInvalidResourceName: 'storage.s3.rootdirectory',
+  InvalidStorageClass: 'storage.s3.storageclass: NONE sends none',
+  NotImplemented: 'storage.s3.encrypt, storageclass and objectacl: it lacks something that they ask for'
+}
+
 const NO_BUCKET = 'there is no such bucket. Create it, or correct storage.s3.bucket'
 
 /** @param operation the SDK's name of the call */
@@ -183,7 +192,12 @@ function remedy({ status, code, message, region, aheadMs }: Fault, operation: st
   ) {
     return `the bucket is in another region (${region ?? message}). Correct storage.s3.region`
   }
-  if (status !== undefined) return message
+  if (status !== undefined) {
+    return `${message === '' ? 'it gives no reason' : message.replace(/\.$/, '')}. Check ${SETTINGS[code] ?? 'storage.s3.regionendpoint, bucket and rootdirectory'}`
+  }
+  if (code === 'EPROTO' && /wrong version number/.test(message)) {
+    return 'it does not speak TLS. Write http:// in storage.s3.regionendpoint, or set storage.s3.secure to false'
+  }
   if (/^(CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|ERR_TLS_CERT_|HOSTNAME_MISMATCH)/.test(code)) {
     return `its certificate is not trusted (${message}). Add its authority to SSL_CERT_FILE`
   }

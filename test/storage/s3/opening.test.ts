@@ -74,6 +74,34 @@ t.test('what else can be wrong at the start is told with its remedy', async (t) 
   )
 })
 
+t.test('what a store refuses for another reason than a condition is told, with what to check', async (t) => {
+  const fake = await startFakeS3(t)
+  const cases: [object, S3Error, RegExp][] = [
+    [
+      { encrypt: true },
+      new S3Error(501, 'NotImplemented', 'KMS is not configured'),
+      /\(PutObject: 501 NotImplemented\): KMS is not configured. Check storage.s3.encrypt,/
+    ],
+    [
+      {},
+      new S3Error(400, 'InvalidStorageClass', 'no such class.'),
+      /no such class. Check storage.s3.storageclass/
+    ],
+    [
+      {},
+      new S3Error(400, 'TooOdd', ''),
+      /it gives no reason. Check storage.s3.regionendpoint, bucket and rootdirectory$/
+    ]
+  ]
+  for (const [options, error, message] of cases) {
+    fake.mishap = ({ operation }) => (operation === 'PutObject' ? error : undefined)
+    t.match(await failure(openStore(t, { regionendpoint: fake.url, ...options })), message)
+  }
+  fake.mishap = () => undefined
+  const regionendpoint = fake.url.replace('http:', 'https:')
+  t.match(await failure(openStore(t, { regionendpoint })), /it does not speak TLS. Write http:\/\//)
+})
+
 t.test('nothing is tried out where nothing may be written', async (t) => {
   const fake = await startFakeS3(t)
   await openStore(t, { regionendpoint: fake.url }, surroundings({ isReadOnly: true }))
