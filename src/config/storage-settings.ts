@@ -1,6 +1,7 @@
 import type { Setting } from './schema.ts'
 import {
   ACLS,
+  accountKey,
   document,
   endpoint,
   GIB,
@@ -158,7 +159,7 @@ export const AZURE_SETTINGS = {
     about: 'the container, which must be there; must be set with `storage: azure`'
   },
   'storage.azure.accountkey': {
-    type: text,
+    type: accountKey,
     secret: true,
     about:
       'the account’s key. Without it, and a client secret, what the environment or the machine offers, such as a workload identity'

@@ -38,6 +38,10 @@ export const nameOf = (what: string): Type<string> =>
     /^[^/:\s]*$/.test(value) ? value : undefined
   )
 
+export const accountKey: Type<string> = ofText('a key in base64, as the Azure portal shows it', (value) =>
+  value.length % 4 === 0 && /^[A-Za-z0-9+/]+={0,2}$/.test(value) ? value : undefined
+)
+
 /** As distribution has it a scheme may be missing. */
 export const endpoint: Type<string> = ofText(
   'the URL of an S3 server, such as https://s3.example.com:9000, or its host',

@@ -80,8 +80,8 @@ const REMEDIES: Record<string, (place: Place) => string> = {
       : 'the token is refused: check the tenant, and that the identity still exists',
   InvalidAuthenticationInfo: () =>
     'the credentials are refused: check the tenant and storage.azure.credentials',
-  AuthorizationFailure: () =>
-    'this network or this identity is not let in: check the firewall under "Networking" of the storage account',
+  AuthorizationFailure: ({ credentials }) =>
+    `this network or this identity is not let in: check the firewall under "Networking" of the storage account${credentials === 'shared_key' ? ', and storage.azure.accountname and accountkey' : ''}`,
   AuthorizationPermissionMismatch: () => `the identity may not do this: ${ROLE}`,
   InsufficientAccountPermissions: () => `the credentials do not allow this: ${ROLE}`,
   KeyBasedAuthenticationNotPermitted: () =>
@@ -126,8 +126,11 @@ function remedyFor(error: unknown, { status, code, skewMs }: AzureFault, place: 
   }
   if (code === 'ENOTFOUND')
     return 'there is no such host: check storage.azure.accountname, realm and serviceurl'
-  if (status === 0) return `${firstLine(message) || code}: check the network, and the proxy if there is one`
-  const remedy = REMEDIES[code]?.(place) ?? (firstLine(message) || 'see its documentation for this code')
+  if (status === 0)
+    return `${firstLine(message) || code}: check the network, storage.azure.serviceurl where it is set, and the proxy if there is one`
+  const remedy =
+    REMEDIES[code]?.(place) ??
+    `${firstLine(message) || 'it gives no reason'}: check storage.azure.accountname, container and serviceurl`
   if (status === 403 && Math.abs(skewMs) > MAX_SKEW_MS) {
     return `this machine's clock is ${shown(skewMs)} the service's: correct it (else: ${remedy})`
   }

@@ -225,7 +225,7 @@ const WRONG: Record<string, [value: string, message: RegExp]> = {
   REGISTRY_STORAGE_AZURE_CONTAINER: NAME,
   REGISTRY_STORAGE_AZURE_ACCOUNTNAME: NAME,
   REGISTRY_STORAGE_AZURE_REALM: ['https://hush', /: must be the domain of a cloud/],
-  REGISTRY_STORAGE_AZURE_ACCOUNTKEY: TEXT,
+  REGISTRY_STORAGE_AZURE_ACCOUNTKEY: ['hush-hush', /: must be a key in base64/],
   REGISTRY_STORAGE_SWIFT_CONTAINER: TEXT,
   REGISTRY_STORAGE_SWIFT_AUTHURL: TEXT,
   REGISTRY_STORAGE_SWIFT_AUTHVERSION: ['v3', /: must be a whole number$/],

@@ -89,6 +89,7 @@ const VALUES: [base: Record<string, string>, name: string, value: string, become
   [S3, 'S3_REGIONENDPOINT', 'minio:9000', 'minio:9000'],
   [S3, 'S3_REGIONENDPOINT', 'http://minio:9000', 'http://minio:9000'],
   [S3, 'S3_REGIONENDPOINT', 'https://user:hush@minio', /must be the URL of an S3 server/],
+  [AZURE, 'AZURE_ACCOUNTKEY', 'not base64!', /must be a key in base64/],
   [S3, 'S3_BUCKET', 'a/b', /must be the name of a bucket, without a slash/],
   [S3, 'S3_ROOTDIRECTORY', '/', '/'],
   [S3, 'S3_USEFIPSENDPOINT', 'yes', true],
@@ -246,9 +247,9 @@ t.test('Azure’s credentials are what is given, whether their type is said or n
     REGISTRY_STORAGE_AZURE_CREDENTIALS_TENANTID: 't',
     REGISTRY_STORAGE_AZURE_CREDENTIALS_SECRET: 's'
   }
-  t.strictSame(await credentials({ REGISTRY_STORAGE_AZURE_ACCOUNTKEY: 'k' }), {
+  t.strictSame(await credentials({ REGISTRY_STORAGE_AZURE_ACCOUNTKEY: 'a2V5' }), {
     type: 'shared_key',
-    accountkey: 'k'
+    accountkey: 'a2V5'
   })
   const principal = { type: 'client_secret', clientid: 'c', tenantid: 't', secret: 's' }
   t.strictSame(await credentials(secret), principal)
