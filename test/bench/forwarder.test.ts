@@ -1,10 +1,20 @@
 import { once } from 'node:events'
-import { createServer } from 'node:http'
-import t from 'tap'
+import { createServer, type RequestListener } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import t, { type Test } from 'tap'
 import { describe, startForwarder } from '../../bench/forwarder.ts'
 import { operationOf } from '../integration/support/s3-operations.ts'
 import { startFakeS3 } from '../storage/s3/fake/server.ts'
 import { openStore } from '../storage/s3/support.ts'
+
+async function forwarderTo(t: Test, listener: RequestListener) {
+  const target = createServer(listener).listen(0, '127.0.0.1')
+  await once(target, 'listening')
+  t.teardown(() => void target.close())
+  const forwarder = await startForwarder(`http://127.0.0.1:${(target.address() as AddressInfo).port}`)
+  t.teardown(forwarder.close)
+  return forwarder
+}
 
 t.test('calls pass as they came, so that their signatures hold, and are counted by operation', async (t) => {
   const fake = await startFakeS3(t)
@@ -25,13 +35,7 @@ t.test('calls pass as they came, so that their signatures hold, and are counted 
 })
 
 t.test('a removal is answered late, and counts when it is', async (t) => {
-  const target = createServer((_, response) => void response.end()).listen(0, '127.0.0.1')
-  await once(target, 'listening')
-  t.teardown(() => void target.close())
-  const address = target.address()
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  const forwarder = await startForwarder(`http://127.0.0.1:${address.port}`)
-  t.teardown(forwarder.close)
+  const forwarder = await forwarderTo(t, (_, response) => void response.end())
   const removal = fetch(`${forwarder.url}/bucket/a`, { method: 'DELETE' })
   await fetch(`${forwarder.url}/bucket/b`)
   t.strictSame(forwarder.take(), ['GetObject'])
@@ -41,13 +45,7 @@ t.test('a removal is answered late, and counts when it is', async (t) => {
 })
 
 t.test('a store that breaks off is one that breaks off', async (t) => {
-  const target = createServer((request) => void request.socket.destroy()).listen(0, '127.0.0.1')
-  await once(target, 'listening')
-  t.teardown(() => void target.close())
-  const address = target.address()
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  const forwarder = await startForwarder(`http://127.0.0.1:${address.port}`)
-  t.teardown(forwarder.close)
+  const forwarder = await forwarderTo(t, (request) => void request.socket.destroy())
   await t.rejects(fetch(`${forwarder.url}/bucket/a`))
   await forwarder.quiet(1)
   t.strictSame(forwarder.take(), [])

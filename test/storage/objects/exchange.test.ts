@@ -1,9 +1,21 @@
 import { once } from 'node:events'
 import { createServer as createHttpServer, type IncomingMessage } from 'node:http'
-import { type AddressInfo, createServer, type Socket } from 'node:net'
-import t from 'tap'
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
+import t, { type Test } from 'tap'
 import { createExchanging, readText } from '../../../storage/objects/exchange.ts'
 import { noise } from '../bodies.ts'
+
+/** To a server of the test, until the test ends. */
+async function exchangingWith(t: Test, server: Server) {
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  t.teardown(() => server.close())
+  const { port } = server.address() as AddressInfo
+  const origin = new URL(`http://127.0.0.1:${port}`)
+  const { exchange, agent } = createExchanging({ origin, proxy: undefined, idleMs: 1000 })
+  t.teardown(() => agent.destroy())
+  const get = async () => exchange({ method: 'GET', path: '/', headers: {} }, AbortSignal.timeout(30_000))
+  return { exchange, agent, get }
+}
 
 t.test('a body that is refused before all of it was read holds no connection', async (t) => {
   const server = createServer((socket) => {
@@ -13,15 +25,8 @@ t.test('a body that is refused before all of it was read holds no connection', a
       socket.write('HTTP/1.1 503 Busy\r\nContent-Length: 4\r\n\r\nbusy')
     })
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  t.teardown(() => server.close())
   const accepted = once(server, 'connection')
-  const { port } = server.address() as AddressInfo
-  const { exchange, agent } = createExchanging({
-    origin: new URL(`http://127.0.0.1:${port}`),
-    proxy: undefined,
-    idleMs: 1000
-  })
+  const { exchange, agent } = await exchangingWith(t, server)
   const body = [Buffer.alloc(64 << 20)]
   const message = { method: 'POST', path: '/', headers: {}, body } as const
   const answer = await exchange(message, AbortSignal.timeout(30_000))
@@ -41,26 +46,14 @@ t.test('an answer that never ends is not gathered for ever', async (t) => {
       socket.write(Buffer.alloc(40 << 20))
     })
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  t.teardown(() => server.close())
-  const { port } = server.address() as AddressInfo
-  const origin = new URL(`http://127.0.0.1:${port}`)
-  const { exchange, agent } = createExchanging({ origin, proxy: undefined, idleMs: 1000 })
-  t.teardown(() => agent.destroy())
-  const answer = await exchange({ method: 'GET', path: '/', headers: {} }, AbortSignal.timeout(30_000))
-  await t.rejects(readText(answer), { message: /more than 32 MiB/ })
+  const { get } = await exchangingWith(t, server)
+  await t.rejects(readText(await get()), { message: /more than 32 MiB/ })
 })
 
 t.test('a few bodies come in large pieces, and those of a crowd in small ones', async (t) => {
   const whole = noise(4 << 20)
   const server = createHttpServer((_, response) => response.end(whole))
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  t.teardown(() => server.close())
-  const { port } = server.address() as AddressInfo
-  const origin = new URL(`http://127.0.0.1:${port}`)
-  const { exchange, agent } = createExchanging({ origin, proxy: undefined, idleMs: 1000 })
-  t.teardown(() => agent.destroy())
-  const open = async () => exchange({ method: 'GET', path: '/', headers: {} }, AbortSignal.timeout(30_000))
+  const { get } = await exchangingWith(t, server)
   /** The largest of its pieces, each kept as it is, all of which together are what was sent. */
   const read = async (answer: IncomingMessage): Promise<number> => {
     const chunks: Buffer[] = []
@@ -68,13 +61,13 @@ t.test('a few bodies come in large pieces, and those of a crowd in small ones', 
     t.ok(Buffer.concat(chunks).equals(whole))
     return Math.max(...chunks.map(({ length }) => length))
   }
-  t.ok((await read(await open())) > 64 << 10)
-  const crowd = await Promise.all(Array.from({ length: 40 }, open))
+  t.ok((await read(await get())) > 64 << 10)
+  const crowd = await Promise.all(Array.from({ length: 40 }, get))
   // What came before all were there may be large.
   for (const answer of crowd) answer.read()
   const sizes = await Promise.all(crowd.map(async (answer) => Math.max(...(await sizesOf(answer)).slice(2))))
   t.ok(Math.max(...sizes) <= 64 << 10, `${Math.max(...sizes)}`)
-  t.ok((await read(await open())) > 64 << 10, 'and large again when they have gone')
+  t.ok((await read(await get())) > 64 << 10, 'and large again when they have gone')
 })
 
 async function sizesOf(answer: IncomingMessage): Promise<number[]> {
