@@ -48,7 +48,7 @@ const SKEW_MS = 300_000
 const NO_BODY = hashOf([])
 
 /**
- * Requests to the bucket, of our own: the SDK's take some ten times the CPU for each, and a push makes a dozen. What is sent
+ * Requests to the bucket, of our own: the SDK's take up to three times the CPU for each, and a push makes dozens. What is sent
  * stays whole on its way: without encryption its SHA-256 is signed, which the store compares. With encryption TLS does as
  * much, and hashing once more would only cost.
  * @throws ProxyError, TrustError
